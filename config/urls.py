@@ -1,0 +1,26 @@
+"""The whole URL map."""
+
+from django.conf import settings
+from django.urls import include, path, re_path
+from django.views.static import serve
+
+from accounts.consoles import merchant_site, platform_site
+from config.health import healthz, readyz
+
+urlpatterns = [
+    path("healthz", healthz, name="healthz"),
+    path("readyz", readyz, name="readyz"),
+    path("account/", include("allauth.urls")),
+    path("api/v1/", include("config.api")),
+    path("merchant/", merchant_site.urls),
+    path("platform/", platform_site.urls),
+    path("", include("payments.urls")),
+    path("", include("delivery.urls")),
+    path("", include("shop.urls")),
+]
+
+# Pictures of the catalogue; production's proxy serves them from MEDIA_ROOT.
+if settings.DEMO:
+    urlpatterns.append(
+        re_path(r"^media/(?P<path>.*)$", serve, {"document_root": settings.MEDIA_ROOT})
+    )

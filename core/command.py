@@ -1,0 +1,100 @@
+"""The one way into a transaction that changes something.
+
+A service is one function for one business verb, decorated with `@command`. The decorator opens a
+durable transaction, so that what has returned is committed, and repeats the whole of it when
+PostgreSQL says that it lost a race. Idempotent requests and outbox consumers open the transaction
+themselves through `carrier()` and call exactly one service in it.
+"""
+
+import random
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import wraps
+from typing import ParamSpec, TypeVar
+
+from django.db import OperationalError, connection, transaction
+
+from core.errors import ProgrammingMistake
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+DEADLOCK, SERIALIZATION, LOCK_TIMEOUT = "40P01", "40001", "55P03"
+REPEATABLE = frozenset({DEADLOCK, SERIALIZATION, LOCK_TIMEOUT})
+MOST_TRIES = 4
+FIRST_PAUSE_SECONDS = 0.02
+
+
+class RunningTransaction:
+    """Identity of the transaction that a command runs in; rows that it locks are marked with it."""
+
+    def __init__(self, *, offered: bool) -> None:
+        self.offered = offered  # to the one service that a carrier may call
+
+
+def running() -> RunningTransaction:
+    """The transaction of the running command. Raises outside of one."""
+    token: RunningTransaction | None = getattr(connection, "quayside_transaction", None)
+    if token is None or not connection.in_atomic_block:
+        raise ProgrammingMistake("this needs the transaction of a command")
+    return token
+
+
+def command(service: Callable[P, R]) -> Callable[P, R]:
+    """Makes a service out of a function: durable transaction, repeated whole on a lost race.
+
+    Raises ProgrammingMistake when called inside another command, and lets every other error of
+    the function through after rolling back.
+    """
+
+    @wraps(service)
+    def run(*args: P.args, **kwargs: P.kwargs) -> R:
+        token: RunningTransaction | None = getattr(connection, "quayside_transaction", None)
+        if token is None:
+            return repeat(lambda: _in_own_transaction(service, *args, **kwargs))
+        if not token.offered:
+            raise ProgrammingMistake(f"{service.__name__} called inside another command")
+        token.offered = False
+        return service(*args, **kwargs)
+
+    return run
+
+
+def _in_own_transaction(service: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+    with _transaction(offered=False):
+        return service(*args, **kwargs)
+
+
+@contextmanager
+def carrier() -> Iterator[None]:
+    """A durable transaction in which exactly one service may be called."""
+    with _transaction(offered=True):
+        yield
+
+
+@contextmanager
+def _transaction(*, offered: bool) -> Iterator[None]:
+    with transaction.atomic(durable=True):
+        connection.quayside_transaction = RunningTransaction(offered=offered)  # type: ignore[attr-defined]
+        try:
+            yield
+        finally:
+            connection.quayside_transaction = None  # type: ignore[attr-defined]
+
+
+def repeat(work: Callable[[], R]) -> R:
+    """Runs `work` again, with jitter, while PostgreSQL reports a lost race; at most 4 times."""
+    for attempt in range(1, MOST_TRIES):
+        try:
+            return work()
+        except OperationalError as error:
+            if sqlstate(error) not in REPEATABLE:
+                raise
+            time.sleep(random.uniform(0, FIRST_PAUSE_SECONDS * 2**attempt))  # noqa: S311 jitter
+    return work()
+
+
+def sqlstate(error: Exception) -> str:
+    """PostgreSQL's five-character code of a Django database error, '' where there is none."""
+    return getattr(error.__cause__, "sqlstate", None) or ""

@@ -1,0 +1,42 @@
+"""`manage.py relay`: delivers the outbox until it is told to stop."""
+
+import signal
+import time
+from typing import Any
+
+from django.core.management.base import BaseCommand
+from django.db import InterfaceError, OperationalError, connection
+
+from core import relay
+from core.tasks import beat, hand_over
+
+IDLE_SECONDS = 0.02
+HEARTBEAT_SECONDS = 2.0
+PAUSE_AFTER_LOSS_SECONDS = 0.5
+
+
+class Command(BaseCommand):
+    """One relay is enough, two are safe; each claims streams that the other has not."""
+
+    help = "Delivers the outbox to local consumers and hands external streams to the workers."
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        self.stopping = False
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self.stop)
+        last_beat = 0.0
+        while not self.stopping:
+            try:
+                if time.monotonic() - last_beat > HEARTBEAT_SECONDS:
+                    beat(name="relay")
+                    last_beat = time.monotonic()
+                if not relay.deliver(hand_over):
+                    time.sleep(IDLE_SECONDS)
+            except (OperationalError, InterfaceError) as error:
+                self.stderr.write(f"database away, trying again: {error}")
+                connection.close()
+                time.sleep(PAUSE_AFTER_LOSS_SECONDS)
+
+    def stop(self, number: int, frame: object) -> None:
+        """Ends after the round that is running."""
+        self.stopping = True

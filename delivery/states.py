@@ -1,0 +1,39 @@
+"""The machine of a shipment, and what a carrier's scan says about it."""
+
+from core.states import Edge, Machine, State
+
+SHIPMENT = Machine(
+    noun="shipment",
+    states=(
+        State("prepared", "Packed, waits to be handed over.", driver="merchant"),
+        State("handed_over", "The carrier has it.", driver="carrier"),
+        State("in_transit", "On its way.", driver="carrier"),
+        State("delivered", "The recipient has it."),
+        State("void", "Given up before it was handed over."),
+        State("lost", "The carrier can't find it."),
+        State("returned", "Back at the sender."),
+    ),
+    births=(Edge("prepare", (), "prepared", "prepared"),),
+    edges=(
+        Edge("hand_over", ("prepared",), "handed_over", "handed_over"),
+        Edge("move", ("handed_over",), "in_transit", "moved"),
+        # A lost parcel may turn up; one that was brought to the door may be refused there.
+        Edge("deliver", ("handed_over", "in_transit", "lost"), "delivered", "delivered"),
+        Edge("void", ("prepared",), "void", "voided"),
+        Edge("lose", ("handed_over", "in_transit"), "lost", "lost"),
+        Edge("return", ("handed_over", "in_transit", "lost", "delivered"), "returned", "returned"),
+    ),
+)
+
+# A scan of a code proves that the parcel has come at least this far. Whatever order the scans
+# arrive in, the furthest of them decides; each verb leads from every earlier state to its own.
+SCAN_VERBS = {
+    "handed_over": "",
+    "in_transit": "move",
+    "out_for_delivery": "move",
+    "exception": "move",
+    "lost": "lose",
+    "delivered": "deliver",
+    "returned": "return",
+}
+FURTHEST_LAST = ("move", "lose", "deliver", "return")

@@ -1,0 +1,254 @@
+"""Promises of stock to order lines: reserve, commit ↔ release; ship ↔ restock.
+
+Parts of the services of `orders`: they need a running command, lock the reservations by id and move
+the stock rows last, so the caller should commit at once after them.
+"""
+
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.db.models import F, Sum
+from django.utils.translation import gettext_lazy as _
+
+from accounts.actors import Actor
+from core import clock
+from core.command import command
+from core.errors import Conflict, ProgrammingMistake
+from core.fsm import fire, start
+from core.write import Addition, Write
+from inventory import locks, selectors
+from inventory.models import Reservation, StockItem, StockMovement
+from inventory.services.counters import (
+    caller_key,
+    move,
+    must_move,
+    require_quantity,
+    write_once,
+)
+
+ENOUGH = "r.on_hand - r.reserved >= a.amount"
+Reason = StockMovement.Reason
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Want:
+    """Units of a SKU for an order line (`reference`), and the stock item to take them from."""
+
+    reference: int
+    sku_id: int
+    stock_item_id: int
+    shard_key: int
+    quantity: int
+
+
+def stock_reserve(
+    *,
+    wants: Sequence[Want],
+    actor: Actor,
+    at: datetime | None = None,
+    write: Write | None = None,
+) -> list[Reservation]:
+    """Holds all that is wanted, or nothing.
+
+    With `write` everything is only added to that statement, and its runner gives the short stock
+    items to `require_stock`. Without it the statement runs at once.
+    Locks the stock rows. Raises Conflict `stock.insufficient`.
+    """
+    for want in wants:
+        require_quantity(want.quantity)
+    own = write or Write()
+    moment = at or clock.now()
+    rows = [
+        Reservation.build(
+            want.shard_key,
+            stock_item_id=want.stock_item_id,
+            reference=want.reference,
+            quantity=want.quantity,
+        )
+        for want in wants
+    ]
+    start(rows, verb="hold", actor=actor, at=moment, write=own)
+    own.insert(*(_movement(row, Reason.RESERVE, actor, moment, row.quantity) for row in rows))
+    amounts = Counter[int]()
+    for want in wants:
+        amounts[want.stock_item_id] += want.quantity
+    own.add(Addition(StockItem, "reserved", amounts, ENOUGH))
+    if write is None:
+        require_stock(wants=wants, short=own.run())
+    return rows
+
+
+def require_stock(*, wants: Sequence[Want], short: Collection[int]) -> None:
+    """Raises Conflict `stock.insufficient` with the SKUs of the stock items that were short."""
+    if not short:
+        return
+    requested = Counter[int]()
+    for want in wants:
+        if want.stock_item_id in short:
+            requested[want.sku_id] += want.quantity
+    available = selectors.available(requested)
+    raise Conflict(
+        "stock.insufficient",
+        _("There is not enough in stock."),
+        lines=[
+            {"sku_id": str(sku_id), "requested": quantity, "available": available[sku_id]}
+            for sku_id, quantity in sorted(requested.items())
+        ],
+    )
+
+
+def reservation_commit(*, references: Collection[int], actor: Actor) -> None:
+    """Makes held units sold. Moves no counter; quiet where they are sold already.
+
+    Locks the reservations. Raises Conflict `reservation.released` where there is nothing to commit.
+    """
+    rows = _live(references)
+    fire([row for row in rows.values() if row.status == "held"], verb="commit", actor=actor)
+
+
+def reservation_release(*, references: Collection[int], actor: Actor, reason: str) -> None:
+    """Puts the units that have not left back on sale; quiet where they are already.
+
+    Locks the reservations, then the stock rows. Raises Conflict `state.conflict` where all units of
+    a line have left.
+    """
+    rows = list(locks.lock_reservations(references).values())
+    fire(rows, verb="release", actor=actor, reason=reason)
+    moment = clock.now()
+    movements = [_movement(row, Reason.RELEASE, actor, moment, -row.outstanding) for row in rows]
+    StockMovement.objects.bulk_create(movements)
+    must_move(movements)
+
+
+def reservation_ship(*, quantities: Mapping[int, int], actor: Actor) -> None:
+    """Takes shipped units, by order line, out of the stock; quiet for a line that has left whole.
+
+    Locks the reservations, then the stock rows. Raises Conflict `reservation.released`,
+    `reservation.exceeded` and, for units that are not paid, `state.conflict`.
+    """
+    rows = _live(quantities)
+    leaving = {
+        row: _require_outstanding(row, quantities[reference])
+        for reference, row in rows.items()
+        if row.status != "shipped"
+    }
+    for row, quantity in leaving.items():
+        _add_shipped(row, quantity)
+    fire([row for row in leaving if not row.outstanding], verb="ship", actor=actor)
+    moment = clock.now()
+    movements = [
+        _movement(row, Reason.SHIP, actor, moment, -quantity) for row, quantity in leaving.items()
+    ]
+    StockMovement.objects.bulk_create(movements)
+    must_move(movements)
+
+
+@command
+def stock_restock(
+    *,
+    quantity: int,
+    dedup_key: str,
+    actor: Actor,
+    reference: int | None = None,
+    stock_item_id: int | None = None,
+) -> None:
+    """Takes returned units back into stock: those of an order line, or any of a stock item.
+
+    Quiet when repeated with the same key. Locks the line's reservations. Raises NotFound
+    `stock.unknown`, Conflict `stock.key_reused` and, for a line, `stock.restock_exceeded`.
+    """
+    require_quantity(quantity)
+    rows = locks.lock_history(reference) if reference is not None else []
+    item = selectors.stock_item(rows[-1].stock_item_id if rows else stock_item_id or 0)
+    movement = StockMovement.build(
+        item.shard_key,
+        stock_item_id=item.id,
+        on_hand_change=quantity,
+        reason=Reason.RESTOCK,
+        dedup_key=caller_key(item.merchant_id, dedup_key),
+        reference=reference,
+        actor=str(actor),
+        at=clock.now(),
+    )
+    new = write_once([movement])
+    if reference is not None:
+        _require_shipped(reference, rows)
+    if move(new):
+        raise Conflict("stock.too_much", _("That is more than a stock item can hold."))
+
+
+def _live(references: Collection[int]) -> dict[int, Reservation]:
+    rows = locks.lock_reservations(references)
+    if missing := set(references) - set(rows):
+        raise Conflict(
+            "reservation.released",
+            _("The goods are no longer reserved."),
+            references=[str(reference) for reference in sorted(missing)],
+        )
+    return rows
+
+
+def _require_outstanding(row: Reservation, quantity: int) -> int:
+    require_quantity(quantity)
+    if quantity > row.outstanding:
+        raise Conflict(
+            "reservation.exceeded",
+            _("More units than are left to ship."),
+            reference=str(row.reference),
+            requested=quantity,
+            outstanding=row.outstanding,
+        )
+    if not row.machine.may("ship", row.status):
+        raise Conflict(
+            "state.conflict",
+            _("This is not possible in the present state."),
+            noun=row.machine.noun,
+            id=str(row.id),
+            state=row.status,
+            verb="ship",
+        )
+    return quantity
+
+
+def _add_shipped(row: Reservation, quantity: int) -> None:
+    changed = Reservation.objects.filter(
+        pk=row.pk, shard_key=row.shard_key, shipped_quantity=row.shipped_quantity
+    ).update(shipped_quantity=F("shipped_quantity") + quantity)
+    if not changed:
+        raise ProgrammingMistake(f"{row!r} changed under its lock")
+    row.shipped_quantity += quantity
+
+
+def _require_shipped(reference: int, rows: Sequence[Reservation]) -> None:
+    """What came back of a line, with what is coming now, must have left before."""
+    shipped = sum(row.shipped_quantity for row in rows)
+    back = StockMovement.objects.filter(reference=reference, reason=Reason.RESTOCK).aggregate(
+        units=Sum("on_hand_change")
+    )["units"]
+    if back > shipped:
+        raise Conflict(
+            "stock.restock_exceeded",
+            _("More units than were shipped."),
+            reference=str(reference),
+            shipped=shipped,
+        )
+
+
+def _movement(
+    row: Reservation, reason: Reason, actor: Actor, at: datetime, reserved_change: int
+) -> StockMovement:
+    """A step of a reservation in the journal. What ships leaves the shelf as well."""
+    ships = reason is Reason.SHIP
+    return StockMovement.build(
+        row.shard_key,
+        stock_item_id=row.stock_item_id,
+        on_hand_change=reserved_change if ships else 0,
+        reserved_change=reserved_change,
+        reason=reason,
+        dedup_key=f"{reason}:{row.id}" + (f":{row.shipped_quantity}" if ships else ""),
+        reference=row.reference,
+        actor=str(actor),
+        at=at,
+    )

@@ -1,0 +1,5 @@
+"""Orders in the two consoles: lists, the order's page, and what can be done there."""
+
+from orders.admin import merchant, platform
+
+__all__ = ["merchant", "platform"]

@@ -1,0 +1,275 @@
+"""What is done to orders in the consoles; which of it is legal now is `orders.actions`' to say."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from django import forms
+from django.core.exceptions import ValidationError
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext
+from unfold.widgets import (
+    UnfoldAdminIntegerFieldWidget,
+    UnfoldAdminSelectWidget,
+    UnfoldAdminTextInputWidget,
+)
+
+from accounts.actors import Actor
+from accounts.consoles import Act, ReasonForm
+from accounts.consoles.acts import ActForm
+from core.money import InvalidAmount, Money, parse
+from delivery.carriers import CARRIERS
+from orders import states
+from orders.actions import group_actions, order_actions
+from orders.admin.page import refundable_minor_of, stamp_of
+from orders.admin.words import amount
+from orders.locks import lock_group_with_orders, lock_order
+from orders.models import Order, OrderGroup
+from orders.services.cancel import order_cancel, order_group_cancel
+from orders.services.fulfil import (
+    order_acknowledge,
+    order_deliver,
+    order_ship,
+    order_start_packing,
+)
+from orders.services.refund import order_refund
+
+UNITS = "units_"
+
+
+class OrderAct(Act):
+    """An act on one order; its preview is void once the order has moved on."""
+
+    def is_legal(self, row: Order) -> bool:
+        return self.verb in {action.verb for action in order_actions(row, self.role)}
+
+    def stamp(self, row: Order) -> str:
+        return stamp_of(row)
+
+    def current(self, row: Order) -> Order:
+        _group, order = lock_order(row.id)
+        return order
+
+
+class Acknowledge(OrderAct):
+    verb = "acknowledge"
+    title = gettext_lazy("Acknowledge")
+
+    def preview(self, row: Order) -> list[str]:
+        return [_("The buyer sees that you have the order. Packing can begin.")]
+
+    def do(self, row: Order, *, actor: Actor, token: str, fields: Mapping[str, Any]) -> str:
+        order_acknowledge(order_id=row.id, actor=actor)
+        return _("The order is acknowledged.")
+
+
+class StartPacking(OrderAct):
+    verb = "start_packing"
+    title = gettext_lazy("Start packing")
+
+    def preview(self, row: Order) -> list[str]:
+        lines = [f"{line.open_quantity} × {line.title}" for line in row.lines.order_by("id")]
+        return [_("From now on the buyer can’t call the order off alone."), *lines]
+
+    def do(self, row: Order, *, actor: Actor, token: str, fields: Mapping[str, Any]) -> str:
+        order_start_packing(order_id=row.id, actor=actor)
+        return _("The order is being packed.")
+
+
+class ShipForm(ActForm):
+    """Units per line, who carries them, and the number to follow them by."""
+
+    carrier = forms.ChoiceField(
+        label=gettext_lazy("Carrier"),
+        choices=[(name, name) for name in CARRIERS],
+        initial=next(iter(CARRIERS)),
+        widget=UnfoldAdminSelectWidget,
+    )
+    tracking_number = forms.CharField(
+        label=gettext_lazy("Tracking number"),
+        max_length=60,
+        required=False,
+        help_text=gettext_lazy("Leave it empty where the carrier gives one by itself."),
+        widget=UnfoldAdminTextInputWidget(attrs={"autocomplete": "off"}),
+    )
+
+    def __init__(self, row: Order, *args: Any, **kwargs: Any) -> None:
+        super().__init__(row, *args, **kwargs)
+        units = {
+            f"{UNITS}{line.id}": forms.IntegerField(
+                label=f"{line.title} ({line.sku_code})",
+                help_text=_("%(open)s of %(all)s are left")
+                % {"open": line.open_quantity, "all": line.quantity},
+                min_value=0,
+                initial=line.open_quantity,
+                widget=UnfoldAdminIntegerFieldWidget,
+            )
+            for line in row.lines.order_by("id")
+            if line.open_quantity
+        }
+        self.fields = {**units, **self.fields}
+
+    @staticmethod
+    def quantities_of(fields: Mapping[str, Any]) -> dict[int, int]:
+        """Units per line id, of the lines that are in the parcel."""
+        return {
+            int(name.removeprefix(UNITS)): units
+            for name, units in fields.items()
+            if name.startswith(UNITS) and units
+        }
+
+
+class Ship(OrderAct):
+    verb = "ship"
+    title = gettext_lazy("Ship")
+    form_class = ShipForm
+
+    def preview(self, row: Order) -> list[str]:
+        units = sum(line.open_quantity for line in row.lines.all())
+        return [
+            ngettext(
+                "%(units)s unit has not left yet. What you enter leaves your stock now.",
+                "%(units)s units have not left yet. What you enter leaves your stock now.",
+                units,
+            )
+            % {"units": units},
+            _("The last unit makes the order shipped, and the buyer gets a mail."),
+        ]
+
+    def do(self, row: Order, *, actor: Actor, token: str, fields: Mapping[str, Any]) -> str:
+        order_ship(
+            order_id=row.id,
+            actor=actor,
+            quantities=ShipForm.quantities_of(fields),
+            carrier=fields["carrier"],
+            tracking_number=fields["tracking_number"],
+        )
+        return _("The parcel is handed over.")
+
+
+class Deliver(OrderAct):
+    verb = "deliver"
+    title = gettext_lazy("Mark as delivered")
+
+    def preview(self, row: Order) -> list[str]:
+        return [
+            _("The return window of %(days)s days begins.") % {"days": row.return_window_days},
+            _("After it the merchant has earned the order."),
+        ]
+
+    def do(self, row: Order, *, actor: Actor, token: str, fields: Mapping[str, Any]) -> str:
+        order_deliver(order_id=row.id, actor=actor)
+        return _("The order is delivered.")
+
+
+class Cancel(OrderAct):
+    verb = "cancel"
+    title = gettext_lazy("Cancel")
+    form_class = ReasonForm
+    is_grave = True
+
+    def is_legal(self, row: Order) -> bool:
+        """Not once a part has left, which `order_actions` does not read."""
+        return super().is_legal(row) and not row.lines.filter(shipped_quantity__gt=0).exists()
+
+    def preview(self, row: Order) -> list[str]:
+        back = amount(refundable_minor_of(row), row.currency)
+        return [
+            _("%(amount)s goes back to the buyer.") % {"amount": back},
+            *(
+                _("%(units)s × %(title)s goes back on sale.")
+                % {"units": line.open_quantity, "title": line.title}
+                for line in row.lines.order_by("id")
+            ),
+            _("The buyer gets a mail. This can’t be undone."),
+        ]
+
+    def do(self, row: Order, *, actor: Actor, token: str, fields: Mapping[str, Any]) -> str:
+        order_cancel(order_id=row.id, actor=actor, reason=fields["reason"])
+        return _("The order is cancelled, and its money goes back.")
+
+
+class RefundForm(ReasonForm):
+    """How much, in the order's currency, and why."""
+
+    amount = forms.CharField(
+        label=gettext_lazy("Amount"), max_length=30, widget=UnfoldAdminTextInputWidget
+    )
+    field_order = ["amount", "reason"]
+
+    def __init__(self, row: Order, *args: Any, **kwargs: Any) -> None:
+        super().__init__(row, *args, **kwargs)
+        self.currency = row.currency
+        left = Money(refundable_minor_of(row), row.currency)
+        self.fields["amount"].initial = left.decimal_text()
+        self.fields["amount"].help_text = _("At most %(amount)s.") % {
+            "amount": amount(left.amount_minor, row.currency)
+        }
+
+    def clean_amount(self) -> int:
+        """In minor units."""
+        try:
+            return parse(self.cleaned_data["amount"].strip(), self.currency).amount_minor
+        except InvalidAmount:
+            raise ValidationError(_("Enter an amount such as 9.50.")) from None
+
+
+class Refund(OrderAct):
+    verb = "refund"
+    title = gettext_lazy("Refund")
+    form_class = RefundForm
+    is_grave = True
+
+    def is_legal(self, row: Order) -> bool:
+        return refundable_minor_of(row) > 0
+
+    def preview(self, row: Order) -> list[str]:
+        left = amount(refundable_minor_of(row), row.currency)
+        return [
+            _("%(amount)s of what was paid for this order is still there.") % {"amount": left},
+            _("What you enter goes back to where it was paid from. The stock stays as it is."),
+        ]
+
+    def do(self, row: Order, *, actor: Actor, token: str, fields: Mapping[str, Any]) -> str:
+        refund = order_refund(
+            order_id=row.id,
+            amount_minor=fields["amount"],
+            reason=fields["reason"],
+            request_key=token,
+            actor=actor,
+        )
+        told = amount(refund.amount_minor, refund.currency)
+        return _("%(amount)s is on its way back to the buyer.") % {"amount": told}
+
+
+class CancelGroup(Act):
+    verb = "cancel"
+    title = gettext_lazy("Cancel all orders")
+    form_class = ReasonForm
+    is_grave = True
+
+    def is_legal(self, row: OrderGroup) -> bool:
+        actions = group_actions(row, list(row.orders.all()), self.role)
+        return self.verb in {action.verb for action in actions}
+
+    def stamp(self, row: OrderGroup) -> str:
+        return ".".join(stamp_of(order) for order in row.orders.order_by("id"))
+
+    def current(self, row: OrderGroup) -> OrderGroup:
+        group, _orders = lock_group_with_orders(row.id)
+        return group
+
+    def preview(self, row: OrderGroup) -> list[str]:
+        orders = list(row.orders.exclude(status=states.CANCELLED).order_by("id"))
+        back = amount(sum(refundable_minor_of(order) for order in orders), row.currency)
+        return [
+            _("%(amount)s goes back to the buyer.") % {"amount": back},
+            *(_("Order %(number)s is cancelled.") % {"number": order.number} for order in orders),
+            _("All units go back on sale. This can’t be undone."),
+        ]
+
+    def do(self, row: OrderGroup, *, actor: Actor, token: str, fields: Mapping[str, Any]) -> str:
+        order_group_cancel(group_id=row.id, actor=actor, reason=fields["reason"])
+        return _("All orders are cancelled.")
+
+
+ORDER_ACTS = (Acknowledge, StartPacking, Ship, Deliver, Cancel, Refund)

@@ -1,0 +1,172 @@
+"""What both consoles show of orders: one list, one page, one search."""
+
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+from django.db.models import OuterRef, Q, QuerySet, Subquery, Sum
+from django.db.models.functions import Coalesce
+from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
+from django.template.response import TemplateResponse
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext_lazy as _
+
+from accounts.consoles import ChoiceFilter, Menu
+from accounts.consoles.tables import ConsoleModelAdmin
+from catalog.models import Sku
+from core.clock import BusinessNow
+from core.ids import normalise
+from orders import states
+from orders.admin import page, words
+from orders.admin.acts import ORDER_ACTS
+from orders.models import Order, OrderGroup, OrderLine
+from orders.selectors.timeline import order_timeline
+from payments.models import PaymentShare
+
+OPEN = (states.PENDING_PAYMENT, states.PAID, states.ACKNOWLEDGED, states.PACKING)
+MEANINGS = {state.name: state.meaning for state in states.ORDER.states}
+
+
+class StateFilter(ChoiceFilter):
+    """Orders in one state."""
+
+    title = _("state")
+    parameter_name = "state"
+    field = "status"
+    options: ClassVar = [
+        (state.name, words.STATE_WORDS[state.name]) for state in states.ORDER.states
+    ]
+
+
+class OrderTable(ConsoleModelAdmin):
+    """The orders that the console's scope lets through."""
+
+    acts = ORDER_ACTS
+    menu = Menu.ORDERS
+    icon = "package_2"
+    list_display: Sequence[str] = (
+        "number",
+        "placed",
+        "buyer",
+        "total",
+        "payment_badge",
+        "fulfilment_badge",
+        "items",
+        "state",
+        "age",
+    )
+    list_filter = (StateFilter,)
+    search_fields = ("number",)
+    search_help_text = _("Order number, e-mail address or SKU, written in full")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Order]:
+        """With what a line of the list tells: one statement for all lines."""
+        rows: QuerySet[Order] = super().get_queryset(request)
+        lines = OrderLine.objects.filter(order=OuterRef("pk")).values("order")
+        shares = PaymentShare.objects.filter(
+            order_id=OuterRef("pk"), payment__status="captured"
+        ).values("order_id")
+        return rows.select_related("group", "merchant").annotate(
+            units=_sum(lines, "quantity"),
+            shipped_units=_sum(lines, "shipped_quantity"),
+            captured_minor=_sum(shares, "amount_minor"),
+            refunded_minor=_sum(shares, "refunded_minor"),
+            now=BusinessNow(),
+        )
+
+    def found(self, rows: QuerySet[Order], term: str) -> QuerySet[Order]:
+        if "@" in term:
+            return rows.filter(group__customer__email=term.lower())
+        by_number = _by_number(rows, normalise(term))
+        if by_number.exists():
+            return by_number
+        skus = Sku.objects.filter(code=term)
+        return rows.filter(pk__in=OrderLine.objects.filter(sku__in=skus).values("order_id"))
+
+    def placed(self, row: Any) -> str:
+        return f"{row.group.placed_at:%Y-%m-%d %H:%M}"
+
+    def buyer(self, row: Any) -> str:
+        return words.masked(row.group.email)
+
+    def total(self, row: Any) -> str:
+        return words.amount(row.total_minor, row.currency)
+
+    def payment_badge(self, row: Any) -> SafeString:
+        summary = words.payment_of_order(
+            captured_minor=row.captured_minor, refunded_minor=row.refunded_minor
+        )
+        return words.badge(words.PAYMENT_WORDS[summary])
+
+    payment_badge.short_description = _("payment")  # type: ignore[attr-defined]
+
+    def fulfilment_badge(self, row: Any) -> SafeString:
+        summary = words.fulfilment_of_order(row, row.shipped_units)
+        return words.badge(words.FULFILMENT_WORDS[summary])
+
+    fulfilment_badge.short_description = _("fulfilment")  # type: ignore[attr-defined]
+
+    def items(self, row: Any) -> int:
+        return int(row.units)
+
+    def state(self, row: Any) -> str:
+        return str(words.STATE_WORDS[row.status])
+
+    def age(self, row: Any) -> str:
+        return words.age(row.group.placed_at, row.now)
+
+    def address(self, request: HttpRequest, order: Order) -> list[str]:
+        """Where it goes, as far as who looks has to know; empty where not."""
+        return []
+
+    def change_view(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        """The order's own page. It changes nothing: each act has a page of its own."""
+        if request.method not in ("GET", "HEAD"):
+            return HttpResponseNotAllowed(["GET", "HEAD"])
+        order = self.row(request, object_id)
+        offers = self.offered(request, order)
+        money = page.money_card([order], order.currency)
+        context = {
+            **self.admin_site.each_context(request),
+            "title": order.number,
+            "opts": self.opts,
+            "original": order,
+            "order": order,
+            "state": words.STATE_WORDS[order.status],
+            "meaning": MEANINGS[order.status],
+            "payment": words.PAYMENT_WORDS[money.summary],
+            "fulfilment": words.FULFILMENT_WORDS[
+                words.fulfilment_of_order(order, order.shipped_units)
+            ],
+            "buyer": words.masked(order.group.email),
+            "age": words.age(order.group.placed_at, order.now),
+            "lines": page.lines_of(order),
+            "totals": {
+                "delivery": words.amount(order.delivery_minor, order.currency),
+                "total": words.amount(order.total_minor, order.currency),
+            },
+            "money": money,
+            "refunds": page.refunds_of([order]),
+            "parcels": page.parcels_of(order),
+            "address": self.address(request, order),
+            "timeline": order_timeline(order),
+            "offers": offers,
+            "next": next((offer for offer in offers if not offer["act"].is_grave), None),
+            **(extra_context or {}),
+        }
+        return TemplateResponse(request, "console/order.html", context)
+
+
+def _sum(rows: QuerySet[Any], field: str) -> Coalesce:
+    return Coalesce(Subquery(rows.annotate(sum=Sum(field)).values("sum")), 0)
+
+
+def _by_number(rows: QuerySet[Order], number: str) -> QuerySet[Order]:
+    """The order of that number, or those of the group with it, found by the group's index."""
+    groups = OrderGroup.objects.filter(number__in=[number, number.rpartition("-")[0]])
+    return rows.filter(Q(number=number) | Q(group__number=number), group__in=groups)

@@ -1,0 +1,1 @@
+"""The story for integrators: carts, checkouts, order groups, orders, payments, shipments."""

@@ -1,0 +1,148 @@
+"""`/orders`: one merchant's part each. A merchant's key sees its own, the platform's all."""
+
+from collections.abc import Callable
+from typing import Any
+
+from django.db.models import Prefetch, prefetch_related_objects
+from drf_spectacular.utils import extend_schema_field
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from accounts.actors import Role
+from accounts.api import caller
+from core.api import (
+    ApiView,
+    Id,
+    MoneyOf,
+    PageQuery,
+    StateIs,
+    Time,
+    keyset_page,
+    operation,
+    page,
+    parsed,
+)
+from orders import states
+from orders.actions import order_actions
+from orders.api.access import own_order, own_orders
+from orders.api.parts import ActionOut, AddressOut, OrderPartOut, ReasonIn, shown_actions
+from orders.models import Order, OrderLine
+from orders.services.cancel import order_cancel
+from orders.services.fulfil import order_acknowledge, order_start_packing
+
+TAG = "orders"
+STATES = [state.name for state in states.ORDER.states]
+
+
+class OrderOut(OrderPartOut):
+    """What its merchant needs to fulfil it, and what the merchant earns by it."""
+
+    order_group_id = Id(source="group_id")
+    placed_at = Time(source="group.placed_at")
+    shipping_address = AddressOut(source="group.shipping_address")
+    commission = MoneyOf("commission_minor")
+    allowed_actions = serializers.SerializerMethodField()
+
+    @extend_schema_field(ActionOut(many=True))
+    def get_allowed_actions(self, order: Order) -> Any:
+        addresses = {
+            "acknowledge": ("order_acknowledge", order.pk),
+            "start_packing": ("order_start_packing", order.pk),
+            "ship": ("shipments", None),
+            "cancel": ("order_cancel", order.pk),
+        }
+        actions = order_actions(order, self.context["role"])
+        return ActionOut(shown_actions(actions, addresses), many=True).data
+
+
+class OrderQuery(PageQuery):
+    """Which orders."""
+
+    state = StateIs(STATES, required=False)
+
+
+def shown_orders(orders: list[Order], role: Role) -> Any:
+    """The orders with their lines, and what that role may do: one query for any number."""
+    prefetch_related_objects(orders, Prefetch("lines", OrderLine.objects.order_by("pk")))
+    return OrderOut(orders, many=True, context={"role": role}).data
+
+
+class Orders(ApiView):
+    """The list, newest first."""
+
+    scopes = {"GET": "orders:read"}
+    queries = {"GET": OrderQuery}
+
+    @operation("List orders", tag=TAG, answer=page(OrderOut), query=OrderQuery)
+    def get(self, request: Request) -> Response:
+        """Your orders, newest first."""
+        asked = self.queried(request)
+        rows = own_orders(request)
+        return keyset_page(
+            request,
+            rows.filter(status=asked["state"]) if "state" in asked else rows,
+            limit=asked["limit"],
+            present=lambda found: shown_orders(found, caller(request).actor.role),
+        )
+
+
+class OrderDetail(ApiView):
+    """One order."""
+
+    scopes = {"GET": "orders:read"}
+
+    @operation("Get an order", tag=TAG, answer=OrderOut, problems=[404])
+    def get(self, request: Request, order_id: str) -> Response:
+        """One order with its lines."""
+        return Response(_shown(request, own_order(request, order_id)))
+
+
+class OrderAcknowledge(ApiView):
+    """The merchant has seen it."""
+
+    scopes = {"POST": "orders:write"}
+
+    @operation("Acknowledge an order", tag=TAG, answer=OrderOut, problems=[404, 409])
+    def post(self, request: Request, order_id: str) -> Response:
+        """Says that it was seen and will be fulfilled; quiet when that was said."""
+        return _moved_on(request, order_id, order_acknowledge)
+
+
+class OrderStartPacking(ApiView):
+    """The goods are being taken from the shelf."""
+
+    scopes = {"POST": "orders:write"}
+
+    @operation("Start packing an order", tag=TAG, answer=OrderOut, problems=[404, 409])
+    def post(self, request: Request, order_id: str) -> Response:
+        """Says that it is being packed; from now on its buyer can't call it off."""
+        return _moved_on(request, order_id, order_start_packing)
+
+
+class OrderCancel(ApiView):
+    """Calling one order off."""
+
+    scopes = {"POST": "orders:write"}
+
+    @operation(
+        "Cancel an order", tag=TAG, answer=OrderOut, body=ReasonIn, keyed=True, problems=[404]
+    )
+    def post(self, request: Request, order_id: str) -> Response:
+        """Calls a paid order off; its money goes back and its stock is on sale again."""
+        given, actor = parsed(ReasonIn, request), caller(request).actor
+        order = own_order(request, order_id)
+        return self.keyed(
+            request,
+            lambda: order_cancel(order_id=order.pk, actor=actor, **given),
+            lambda done: shown_orders([done], actor.role)[0],
+        )
+
+
+def _moved_on(request: Request, order_id: str, service: Callable[..., Order]) -> Response:
+    order = own_order(request, order_id)
+    return Response(_shown(request, service(order_id=order.pk, actor=caller(request).actor)))
+
+
+def _shown(request: Request, order: Order) -> Any:
+    return shown_orders([order], caller(request).actor.role)[0]

@@ -1,0 +1,221 @@
+"""Invariants that span the story and the capabilities: stock, money and references of orders."""
+
+from core.audit import invariant
+
+# Per group: what channels captured, and the refunds of it that are alive or have succeeded.
+MONEY = """
+    money AS (
+        SELECT grp.id, grp.status, grp.total_minor,
+               coalesce(sum(captured.minor), 0) AS captured_minor,
+               coalesce(sum(refunded.minor), 0) AS refunded_minor
+        FROM orders_ordergroup grp
+        LEFT JOIN payments_payment payment ON payment.reference = grp.id
+        LEFT JOIN (
+            SELECT attempt.payment_id, sum(fact.amount_minor) AS minor
+            FROM payments_channelfact fact
+            JOIN payments_attempt attempt ON attempt.id = fact.attempt_id
+            WHERE fact.kind = 'captured' GROUP BY attempt.payment_id
+        ) AS captured ON captured.payment_id = payment.id
+        LEFT JOIN (
+            SELECT payment_id, sum(amount_minor) AS minor FROM payments_refund
+            WHERE status NOT IN ('failed', 'declined') GROUP BY payment_id
+        ) AS refunded ON refunded.payment_id = payment.id
+        GROUP BY grp.id)
+"""
+# Groups whose news are still on their way: they are judged when these have arrived. Found once for
+# all groups, so that many of them, or many streams that stand, cost no more than one look at each.
+NEWS = """
+    fresh AS MATERIALIZED (
+        SELECT DISTINCT stream.aggregate_type AS noun, stream.aggregate_id AS id
+        FROM core_outboxstream stream
+        JOIN core_outboxevent event ON event.stream_id = stream.id
+             AND event.seq > stream.delivered_seq
+        WHERE stream.last_seq > stream.delivered_seq
+          AND stream.aggregate_type IN ('order_group', 'payment', 'refund')
+          AND event.created_at > (SELECT business_now()) - audit_grace()),
+    news AS MATERIALIZED (
+        SELECT id AS group_id FROM fresh WHERE noun = 'order_group'
+        UNION
+        SELECT payment.reference
+        FROM fresh JOIN payments_payment payment ON noun = 'payment' AND payment.id = fresh.id
+        UNION
+        SELECT payment.reference
+        FROM fresh
+        JOIN payments_refund refund ON noun = 'refund' AND refund.id = fresh.id
+        JOIN payments_payment payment ON payment.id = refund.payment_id)
+"""
+
+invariant(
+    "I05",
+    "inv_05_line_backing",
+    "every line of a live order is backed by exactly its quantity; no dead order holds stock",
+    """
+    SELECT line.id, ordr.status, line.quantity - line.cancelled_quantity AS units,
+           coalesce(sum(reservation.quantity)
+                    FILTER (WHERE reservation.status <> 'released'), 0) AS backed
+    FROM orders_orderline line
+    JOIN orders_order ordr ON ordr.id = line.order_id
+    LEFT JOIN inventory_reservation reservation ON reservation.reference = line.id
+    GROUP BY line.id, ordr.id
+    HAVING (ordr.status <> 'cancelled'
+            AND coalesce(sum(reservation.quantity)
+                         FILTER (WHERE reservation.status <> 'released'), 0)
+                <> line.quantity - line.cancelled_quantity)
+        OR (ordr.status = 'cancelled'
+            AND count(*) FILTER (WHERE reservation.status IN ('held', 'committed')) > 0)
+    """,
+)
+invariant(
+    "I12",
+    "inv_12_currency_match",
+    "a group, its orders and its payments have one currency",
+    """
+    SELECT 'order' AS noun, ordr.id, ordr.currency, grp.currency AS group_currency
+    FROM orders_order ordr JOIN orders_ordergroup grp ON grp.id = ordr.group_id
+    WHERE ordr.currency <> grp.currency
+    UNION ALL
+    SELECT 'payment', payment.id, payment.currency, grp.currency
+    FROM payments_payment payment JOIN orders_ordergroup grp ON grp.id = payment.reference
+    WHERE payment.currency <> grp.currency
+    """,
+)
+invariant(
+    "I13",
+    "inv_13_group_against_money",
+    "a paid group is secured, an unpaid one is not, a dead one has given everything back",
+    f"""
+    WITH {MONEY}, {NEWS}
+    SELECT * FROM money
+    WHERE ((status = 'paid' AND captured_minor < total_minor)
+        OR (status IN ('pending_payment', 'expiring')
+            AND captured_minor >= total_minor AND total_minor > 0)
+        OR (status IN ('cancelled', 'expired') AND captured_minor <> refunded_minor))
+      AND id NOT IN (SELECT group_id FROM news)
+    """,
+)
+invariant(
+    "I13b",
+    "inv_13b_cancelled_order_refunded",
+    "a cancelled order of a paid group has refunds equal to its share of the capture",
+    f"""
+    WITH {NEWS}
+    SELECT ordr.id, share.amount_minor, coalesce(sum(refund_share.amount_minor), 0) AS refunded_minor
+    FROM orders_order ordr
+    JOIN orders_ordergroup grp ON grp.id = ordr.group_id
+    JOIN payments_payment payment ON payment.reference = grp.id AND payment.status = 'captured'
+    JOIN payments_paymentshare share ON share.payment_id = payment.id AND share.order_id = ordr.id
+    LEFT JOIN payments_refund refund
+         ON refund.payment_id = payment.id AND refund.status <> 'declined'
+    LEFT JOIN payments_refundshare refund_share
+         ON refund_share.refund_id = refund.id AND refund_share.order_id = ordr.id
+    WHERE ordr.status = 'cancelled' AND grp.status = 'paid'
+      AND grp.id NOT IN (SELECT group_id FROM news)
+    GROUP BY ordr.id, share.id
+    HAVING share.amount_minor <> coalesce(sum(refund_share.amount_minor), 0)
+    """,
+)
+invariant(
+    "I14",
+    "inv_14_overpaid",
+    "nobody has paid more than the total, unless the excess is on its way back",
+    f"""
+    WITH {MONEY}, {NEWS}
+    SELECT * FROM money
+    WHERE captured_minor - refunded_minor > total_minor
+      AND id NOT IN (SELECT group_id FROM news)
+    """,
+)
+invariant(
+    "I16",
+    "inv_16_total_equals_lines",
+    "a group's and an order's total equal their lines, delivery, discounts and tax",
+    """
+    SELECT grp.id, grp.total_minor, coalesce(sum(part.minor), 0) AS parts_minor
+    FROM orders_ordergroup grp
+    LEFT JOIN (
+        SELECT ordr.group_id, ordr.delivery_minor + coalesce(
+                   sum(line.total_minor - line.discount_minor + line.tax_minor), 0) AS minor
+        FROM orders_order ordr LEFT JOIN orders_orderline line ON line.order_id = ordr.id
+        GROUP BY ordr.id) AS part ON part.group_id = grp.id
+    GROUP BY grp.id
+    HAVING grp.total_minor <> coalesce(sum(part.minor), 0)
+    UNION ALL
+    SELECT ordr.id, ordr.total_minor, ordr.delivery_minor + coalesce(sum(line.total_minor), 0)
+    FROM orders_order ordr LEFT JOIN orders_orderline line ON line.order_id = ordr.id
+    GROUP BY ordr.id
+    HAVING ordr.items_minor <> coalesce(sum(line.total_minor), 0)
+    """,
+)
+invariant(
+    "I20",
+    "inv_20_unpaid_overdue",
+    "no unpaid group outlives its deadline",
+    """
+    SELECT id, status, pay_before FROM orders_ordergroup
+    WHERE (status = 'pending_payment' AND pay_before < (SELECT business_now()) - audit_grace())
+       OR (status = 'expiring' AND pay_before < (SELECT business_now()) - interval '6 minutes')
+    """,
+)
+# The key is read without parsing: a body that is no JSON must not break the view.
+invariant(
+    "I26",
+    "inv_26_webhook_stuck",
+    "a notification is processed within 5 minutes, one about nothing we know yet within 11",
+    r"""
+    WITH waiting AS (
+        SELECT id, channel, event_id, received_at,
+               least(substring(encode(payload, 'escape') FROM '"key": *"(\d{1,19})')::numeric,
+                     9223372036854775807)::bigint AS key
+        FROM core_hook WHERE state = 'received')
+    SELECT waiting.id, channel, event_id, received_at
+    FROM waiting
+    LEFT JOIN (SELECT id FROM payments_attempt
+               UNION ALL SELECT id FROM payments_refund
+               UNION ALL SELECT id FROM delivery_shipment) AS known ON known.id = key
+    WHERE received_at < (SELECT business_now())
+          - CASE WHEN known.id IS NULL THEN interval '11 minutes' ELSE interval '5 minutes' END
+    """,
+)
+
+
+def _orphans(noun: str, table: str, column: str, *owners: str) -> str:
+    """Rows of the table whose reference is no id of any of the owners."""
+    nobody = " AND ".join(
+        f"NOT EXISTS (SELECT FROM orders_{owner} owner WHERE owner.id = kept.{column})"
+        for owner in owners
+    )
+    return f"""
+    SELECT '{noun}' AS noun, kept.id, kept.{column} AS reference
+    FROM {table} kept WHERE kept.{column} IS NOT NULL AND {nobody}
+    """
+
+
+invariant(
+    "Q01",
+    "inv_q01_reference_to_nothing",
+    "what a capability keeps for an order, a group or a line belongs to one that exists",
+    " UNION ALL ".join(
+        (
+            _orphans("payment", "payments_payment", "reference", "ordergroup"),
+            _orphans("payment share", "payments_paymentshare", "order_id", "order"),
+            _orphans("refund", "payments_refund", "reference", "order", "ordergroup"),
+            _orphans("refund share", "payments_refundshare", "order_id", "order"),
+            _orphans("ledger entry", "payments_ledgerentry", "order_id", "order"),
+            _orphans("reservation", "inventory_reservation", "reference", "orderline"),
+            _orphans("stock movement", "inventory_stockmovement", "reference", "orderline"),
+            _orphans("shipment", "delivery_shipment", "reference", "order"),
+            _orphans("shipment line", "delivery_shipmentline", "reference", "orderline"),
+        )
+    ),
+)
+invariant(
+    "Q02",
+    "inv_q02_orders_follow_group",
+    "orders wait with their group, are called off with it, and go on once it is paid",
+    """
+    SELECT ordr.id, ordr.status, grp.status AS group_status
+    FROM orders_order ordr JOIN orders_ordergroup grp ON grp.id = ordr.group_id
+    WHERE (grp.status IN ('pending_payment', 'expiring')) <> (ordr.status = 'pending_payment')
+       OR (grp.status IN ('cancelled', 'expired') AND ordr.status <> 'cancelled')
+    """,
+)

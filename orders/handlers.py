@@ -1,0 +1,35 @@
+"""The one list of what orders do about what the capabilities have learned."""
+
+from accounts.actors import system
+from core.outbox import Event, on
+from orders.services.fulfil import order_deliver
+from orders.services.pay import order_group_pay
+from orders.services.summary import order_group_summarise
+
+
+@on("payment.captured")
+def pay_group(event: Event) -> None:
+    """The money is here."""
+    order_group_pay(
+        group_id=int(event.payload["reference"]),
+        payment_id=event.aggregate_id,
+        actor=system("payment.captured"),
+    )
+
+
+@on("shipment.delivered")
+def deliver_order(event: Event) -> None:
+    """A parcel has arrived; the order has when all its parcels have."""
+    order_deliver(
+        order_id=int(event.payload["reference"]),
+        actor=system("shipment.delivered"),
+        only_when_scanned=True,
+    )
+
+
+@on("refund.failed", "refund.approved")
+def summarise_group(event: Event) -> None:
+    """A refund is back with us, or on its way again."""
+    order_group_summarise(
+        group_id=int(event.payload["payment_reference"]), actor=system(event.type)
+    )

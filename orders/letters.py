@@ -1,0 +1,253 @@
+"""The words of the mails: what a template is told of an order, and what is not told at all.
+
+A mail says how things stand when it is written, by the group's words and prices. Reads only.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Any
+
+from django.conf import settings
+from django.db.models import Sum
+from django.template.loader import render_to_string
+from django.utils import translation
+
+from accounts.models import MerchantMember
+from core.ids import gene_of
+from core.money import Money
+from delivery.models import Shipment, ShipmentLine
+from orders import states
+from orders.addresses import address_lines
+from orders.links import link_url
+from orders.models import Order, OrderGroup, OrderLine
+from payments.models import Refund
+
+MOST_LINES = 40  # in one mail; the order's page has them all
+LONGEST_SUBJECT = 200
+
+Role = MerchantMember.Role
+HEAR_OF_ORDERS = (Role.OWNER, Role.MANAGER, Role.FULFILMENT)
+Context = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """A mail before it is written down; `order_id` where it is about one order of the group."""
+
+    recipient: str
+    language: str
+    subject: str
+    text: str
+    html: str
+    order_id: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Matter:
+    """What a mail is about; `object_id` is the row of the event: group, order, parcel or refund."""
+
+    group: OrderGroup
+    object_id: int
+
+    def order(self, order_id: int | None = None) -> Order:
+        """The order of the event, or the named one, with its merchant."""
+        rows = Order.objects.select_related("merchant")
+        order: Order = rows.get(pk=order_id or self.object_id, shard_key=self.group.shard_key)
+        return order
+
+
+def letters_for(*, template: str, group_id: int, object_id: int) -> list[Letter]:
+    """A letter per recipient; none where another mail tells it, or it is no longer true."""
+    group = OrderGroup.objects.get(pk=group_id, shard_key=gene_of(group_id))
+    context = TEMPLATES[template](Matter(group, object_id))
+    if context is None:
+        return []
+    order: Order | None = context.get("order")
+    if template == "new_order" and order:
+        language, recipients = settings.LANGUAGE_CODE, _sellers(order)
+    else:
+        language, recipients = group.language, [group.email]
+    given = {
+        "group": group,
+        "link": link_url(group),
+        "shop": settings.PUBLIC_URL,
+        "total": amount(group.total_minor, group.currency),
+        **context,
+    }
+    with translation.override(language):
+        subject, text, html = (
+            render_to_string(f"emails/{template}/{part}", given)
+            for part in ("subject.txt", "body.txt", "body.html")
+        )
+    # One line, whatever stood in a name: a header must not end before we end it.
+    line = " ".join(subject.split())[:LONGEST_SUBJECT]
+    order_id = order.pk if order else None
+    return [Letter(to, language, line, text.strip() + "\n", html, order_id) for to in recipients]
+
+
+def _sellers(order: Order) -> list[str]:
+    """Those of the merchant who ship or answer for it."""
+    members = MerchantMember.objects.filter(
+        merchant=order.merchant_id, role__in=HEAR_OF_ORDERS, user__is_active=True
+    )
+    return list(members.order_by("pk").values_list("user__email", flat=True))
+
+
+def _placed(matter: Matter) -> Context | None:
+    """Who has paid or called off meanwhile need not be told to pay."""
+    if matter.group.status != states.PENDING_PAYMENT:
+        return None
+    return {"parts": parts_of(matter.group), "deadline": matter.group.pay_before}
+
+
+def _confirmed(matter: Matter) -> Context:
+    return {
+        "parts": parts_of(matter.group),
+        "address": address_lines(matter.group.shipping_address),
+    }
+
+
+def _expired(matter: Matter) -> Context:
+    return {"parts": parts_of(matter.group), "deadline": matter.group.pay_before}
+
+
+def _cancelled(matter: Matter) -> Context | None:
+    """Of the group before payment, of each order after it; their orders go with an unpaid group."""
+    if matter.object_id == matter.group.id:
+        return {"parts": parts_of(matter.group)}
+    order = matter.order()
+    if matter.group.status != states.PAID or order.status != states.CANCELLED:
+        return None
+    refunds = Refund.objects.filter(reference=order.id, shard_key=order.shard_key)
+    refunded_minor = refunds.exclude(status="declined").aggregate(sum=Sum("amount_minor"))["sum"]
+    return {
+        "order": order,
+        "parts": parts_of(matter.group, [order]),
+        "refunded": amount(refunded_minor or 0, order.currency),
+    }
+
+
+def _delivered(matter: Matter) -> Context:
+    order = matter.order()
+    return {
+        "order": order,
+        "parts": parts_of(matter.group, [order]),
+        "return_until": order.return_until,
+    }
+
+
+def _new_order(matter: Matter) -> Context | None:
+    order = matter.order()
+    if order.status == states.CANCELLED:
+        return None
+    [part] = parts_of(matter.group, [order])
+    return {
+        "order": order,
+        "parts": [part],
+        "units": sum(line.quantity for line in order.lines.all()),
+        "address": address_lines(matter.group.shipping_address),
+        "part_total": part.total,
+    }
+
+
+def _shipped(matter: Matter) -> Context:
+    """A parcel: `scope` says whether it holds all of the order, a part, or the last of it."""
+    parcel = Shipment.objects.get(pk=matter.object_id, shard_key=matter.group.shard_key)
+    order = matter.order(parcel.reference)
+    inside = dict(parcel.lines.order_by("reference").values_list("reference", "quantity"))
+    lines = list(OrderLine.objects.filter(pk__in=inside).order_by("pk"))
+    return {
+        "order": order,
+        "parcel": parcel,
+        "items": [Item(inside[line.pk], line.title, "") for line in lines[:MOST_LINES]],
+        "more": max(0, len(lines) - MOST_LINES),
+        "scope": _scope(order, parcel),
+    }
+
+
+def _scope(order: Order, parcel: Shipment) -> str:
+    earlier = Shipment.objects.filter(
+        reference=order.id, shard_key=order.shard_key, pk__lt=parcel.pk
+    )
+    others = list(earlier.exclude(status__in=("prepared", "void")))
+    left = ShipmentLine.objects.filter(shipment__in=[*others, parcel])
+    units = left.aggregate(sum=Sum("quantity"))["sum"]
+    if units < sum(line.quantity - line.cancelled_quantity for line in order.lines.all()):
+        return "part"
+    return "last" if others else "all"
+
+
+def _refunded(matter: Matter) -> Context:
+    """Of one order, or of the whole group when its money came late or twice."""
+    refund = Refund.objects.get(pk=matter.object_id, shard_key=matter.group.shard_key)
+    whole = refund.reference == matter.group.id
+    return {
+        "order": None if whole else matter.order(refund.reference),
+        "refunded": amount(refund.amount_minor, refund.currency),
+        "is_late": matter.group.status in (states.EXPIRED, states.CANCELLED),
+    }
+
+
+TEMPLATES: dict[str, Callable[[Matter], Context | None]] = {
+    "order_placed_unpaid": _placed,
+    "order_confirmed": _confirmed,
+    "payment_expired": _expired,
+    "cancel_done": _cancelled,
+    "shipped": _shipped,
+    "delivered": _delivered,
+    "refund_sent": _refunded,
+    "new_order": _new_order,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """A line as a mail shows it."""
+
+    quantity: int
+    title: str
+    total: str
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One merchant's part of a group as a mail shows it; `more` counts lines that are left out."""
+
+    number: str
+    merchant: str
+    items: list[Item]
+    more: int
+    delivery_name: str
+    delivery: str
+    total: str
+
+
+def parts_of(group: OrderGroup, orders: Sequence[Order] | None = None) -> list[Part]:
+    """Each merchant's part, or those of the orders given, with what it costs."""
+    if orders is None:
+        orders = list(group.orders.select_related("merchant").order_by("id"))
+    lines = OrderLine.objects.filter(order__in=orders).order_by("order_id", "id")
+    by_order = {pk: list(own) for pk, own in groupby(lines, key=lambda line: line.order_id)}
+    room = max(1, MOST_LINES // len(orders))
+    return [_part(order, by_order[order.pk], room) for order in orders]
+
+
+def _part(order: Order, lines: list[OrderLine], room: int) -> Part:
+    return Part(
+        number=order.number,
+        merchant=order.merchant.name,
+        items=[
+            Item(line.quantity, line.title, amount(line.total_minor, order.currency))
+            for line in lines[:room]
+        ],
+        more=max(0, len(lines) - room),
+        delivery_name=order.delivery_name,
+        delivery=amount(order.delivery_minor, order.currency),
+        total=amount(order.total_minor, order.currency),
+    )
+
+
+def amount(amount_minor: int, currency: str) -> str:
+    """49.00 EUR."""
+    return f"{Money(amount_minor, currency).decimal_text()} {currency}"

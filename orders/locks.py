@@ -1,0 +1,68 @@
+"""The global lock order, and the locks on the story's own rows.
+
+    cart → group → orders by id → payments → attempts → refunds → shipments → returns → vouchers
+    → reservations (each by id) → outbox streams → stock rows by id, last, and then commit
+
+Everyone takes what they need in this order and skips what they do not need. `payments/locks.py`,
+`delivery/locks.py` and `inventory/locks.py` hold the locks of the capabilities.
+"""
+
+from django.utils.translation import gettext_lazy as _
+
+from core.errors import Conflict, NotFound
+from core.ids import gene_of
+from core.locks import locked
+from orders.models import Cart, Order, OrderGroup
+
+
+def lock_cart(cart_id: int) -> Cart:
+    """The cart, locked. Raises NotFound."""
+    for cart in locked(Cart.objects.filter(pk=cart_id)):
+        return cart
+    raise NotFound("cart.unknown", _("There is no such basket."), cart_id=str(cart_id))
+
+
+def lock_open_cart(cart_id: int) -> Cart:
+    """The cart, locked, while it can still change. Raises NotFound, Conflict `cart.placed`."""
+    cart = lock_cart(cart_id)
+    if cart.placed_group_id:
+        raise Conflict("cart.placed", _("This basket has been ordered."), cart_id=str(cart_id))
+    return cart
+
+
+def lock_cart_of_checkout(token: str) -> Cart:
+    """The cart whose checkout has that token, locked. Raises NotFound."""
+    carts = Cart.objects.filter(checkout__token=token)
+    for cart in locked(carts) if token.isprintable() else []:  # no NUL reaches the database
+        return cart
+    raise NotFound("checkout.unknown", _("There is no such checkout."))
+
+
+def lock_carts(cart_ids: list[int]) -> dict[int, Cart]:
+    """Several carts, locked in the order of their ids."""
+    return {cart.pk: cart for cart in locked(Cart.objects.filter(pk__in=cart_ids))}
+
+
+def lock_group(group_id: int) -> OrderGroup:
+    """The group, locked. Raises NotFound."""
+    shard_key = gene_of(group_id)
+    for group in locked(OrderGroup.objects.filter(pk=group_id, shard_key=shard_key)):
+        return group
+    raise NotFound("order_group.unknown", _("There is no such order."), id=str(group_id))
+
+
+def lock_group_with_orders(group_id: int) -> tuple[OrderGroup, list[Order]]:
+    """The group, then all its orders by id, locked."""
+    group = lock_group(group_id)
+    return group, locked(Order.objects.filter(group=group, shard_key=group.shard_key))
+
+
+def lock_order(order_id: int) -> tuple[OrderGroup, Order]:
+    """An order behind its group, both locked. Raises NotFound."""
+    shard_key = gene_of(order_id)
+    order = Order.objects.filter(pk=order_id, shard_key=shard_key).first()
+    if order is None:
+        raise NotFound("order.unknown", _("There is no such order."), id=str(order_id))
+    group = lock_group(order.group_id)
+    [order] = locked(Order.objects.filter(pk=order_id, shard_key=shard_key))
+    return group, order

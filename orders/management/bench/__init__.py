@@ -1,0 +1,1 @@
+"""What placing an order costs, beside the same rows written without us."""

@@ -1,0 +1,126 @@
+"""`manage.py bench`: placing an order in process or over HTTP, beside baselines that only write."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandParser
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from orders.management.bench import baselines, over_http, shop
+from orders.management.bench.measure import Result, Way, run
+
+BEGIN_AND_COMMIT = 2
+PROCESSES = (1, 4)
+LEAST_SHARE_OF_STATEMENTS = 0.30
+MOST_ROUND_TRIPS = 8
+HTTP_PORTS_FROM = 10  # behind the demo's own
+
+
+class Command(BaseCommand):
+    """Uses a database of its own, made for the run and dropped after it."""
+
+    help = "Measures placing an order (two lines) beside two baselines that write the same rows."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument(
+            "--orders", type=int, default=300, help="per process and round, or per round"
+        )
+        parser.add_argument("--rounds", type=int, default=5)
+        parser.add_argument("--http", action="store_true", help="by web servers on PORT + 10, 11")
+        parser.add_argument("--output", type=Path, default=settings.STATE_DIR / "bench.json")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        before = connection.settings_dict["NAME"]
+        connection.creation.create_test_db(verbosity=0, autoclobber=True, serialize=False)
+        try:
+            measure = self.measure_http if options["http"] else self.measure
+            figures = measure(options["orders"], options["rounds"])
+        finally:
+            connection.creation.destroy_test_db(before, verbosity=0)
+        options["output"].write_text(json.dumps(figures, indent=2) + "\n")
+        if options["http"]:
+            self.stdout.write("\n".join(over_http.table(figures)))
+        else:
+            self.report(figures)
+        self.stdout.write(f"written to {options['output']}")
+
+    def measure(self, orders: int, rounds: int) -> dict[str, Any]:
+        """Rounds of place, one call, statements, in turn, so that a drifting machine hits all."""
+        goods = shop.build_shop()
+        template = self.record(goods)
+        baselines.install_one_call(template)
+        ways: dict[str, Callable[[], Way]] = {
+            "place": lambda: shop.place,
+            "one_call": lambda: baselines.one_call(template),
+            "statements": lambda: baselines.statement_by_statement(template),
+        }
+        results: dict[str, dict[int, list[Result]]] = {
+            name: {processes: [] for processes in PROCESSES} for name in ways
+        }
+        for _ in range(rounds):
+            for processes in PROCESSES:
+                for name, make in ways.items():
+                    carts = shop.build_carts(goods, orders * processes)
+                    results[name][processes].append(run(make, carts, processes))
+        return summary(results, template.round_trips)
+
+    def measure_http(self, orders: int, rounds: int) -> dict[str, Any]:
+        """The same shop, asked from outside."""
+        goods = shop.build_shop()
+        template = self.record(goods)
+        baselines.install_one_call(template)
+        port = settings.PORT + HTTP_PORTS_FROM
+        return over_http.measure(goods, template, orders=orders, rounds=rounds, port=port)
+
+    def record(self, goods: shop.Shop) -> baselines.Template:
+        """Places one order, counts its round trips and keeps its rows."""
+        first, second = shop.build_carts(goods, 2)
+        shop.place(first)
+        with CaptureQueriesContext(connection) as queries:
+            group = shop.place(second)
+        begins = any(query["sql"].startswith("BEGIN") for query in queries)
+        round_trips = len(queries) + (0 if begins else BEGIN_AND_COMMIT)
+        return baselines.record(group, round_trips)
+
+    def report(self, figures: dict[str, Any]) -> None:
+        """A table for people."""
+        self.stdout.write(f"round trips per order: {figures['round_trips_per_order']}")
+        self.stdout.write(
+            f"{'processes':>9} {'way':<11} {'orders/s':>9} {'CPU ms':>7} {'ratio':>6}"
+        )
+        for processes, ways in figures["processes"].items():
+            for name, way in ways.items():
+                self.stdout.write(
+                    f"{processes:>9} {name:<11} {way['orders_per_second']:>9.0f}"
+                    f" {way['cpu_ms_per_order']:>7.2f} {way['place_is']:>6.2f}"
+                )
+
+
+def summary(results: dict[str, dict[int, list[Result]]], round_trips: int) -> dict[str, Any]:
+    """Medians over the rounds; `place_is` is placing's share of each way's orders per second."""
+    return {
+        "round_trips_per_order": round_trips,
+        "round_trips_limit": MOST_ROUND_TRIPS,
+        "least_share_of_statements": LEAST_SHARE_OF_STATEMENTS,
+        "processes": {
+            str(processes): {
+                name: {
+                    "orders_per_second": median(r.orders_per_second for r in rounds[processes]),
+                    "cpu_ms_per_order": median(r.cpu_ms_per_order for r in rounds[processes]),
+                    "place_is": median(
+                        ours.orders_per_second / theirs.orders_per_second
+                        for ours, theirs in zip(
+                            results["place"][processes], rounds[processes], strict=True
+                        )
+                    ),
+                }
+                for name, rounds in results.items()
+            }
+            for processes in PROCESSES
+        },
+    }

@@ -1,0 +1,1 @@
+"""The replay of real marketplace data: `read` checks it, `shop` sets up, `drive` drives, `report` tells."""

@@ -1,0 +1,1 @@
+"""Visitors and merchants who keep a demo alive: `manage.py simulate`."""

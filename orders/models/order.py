@@ -1,0 +1,266 @@
+"""What is placed: the group that is paid once, its orders per merchant, their lines."""
+
+from typing import Any
+
+from django.contrib.postgres.indexes import BrinIndex
+from django.db import models
+from django.db.models import F, Q
+
+from accounts.models import Customer, Merchant
+from catalog.models import Sku
+from core.fsm import Stateful
+from core.sharding import GroupModel
+from orders import states
+
+
+class OrderGroup(Stateful):
+    """What a shopper places once and pays once. `number` identifies it and permits nothing."""
+
+    class PaymentSummary(models.TextChoices):
+        """How paid it is, for lists; derived from payments and refunds."""
+
+        UNPAID = "unpaid"
+        AUTHORISED = "authorised"
+        PARTLY_PAID = "partly_paid"
+        PAID = "paid"
+        PARTLY_REFUNDED = "partly_refunded"
+        REFUNDED = "refunded"
+
+    class FulfilmentSummary(models.TextChoices):
+        """How shipped it is, for lists; derived from its orders."""
+
+        NONE = "none"
+        PARTLY_SHIPPED = "partly_shipped"
+        SHIPPED = "shipped"
+        DELIVERED = "delivered"
+        RETURNED = "returned"
+
+    machine = states.GROUP
+
+    number = models.CharField(max_length=40)
+    checkout_token = models.CharField(max_length=64)
+    customer = models.ForeignKey(Customer, on_delete=models.PROTECT, db_constraint=False)
+    cart_id = models.BigIntegerField()
+    email = models.CharField(max_length=254)
+    language = models.CharField(max_length=10)
+    shipping_address = models.JSONField(default=dict)
+    currency = models.CharField(max_length=3)
+    items_minor = models.BigIntegerField()
+    delivery_minor = models.BigIntegerField()
+    discount_minor = models.BigIntegerField(default=0)
+    tax_minor = models.BigIntegerField(default=0)
+    total_minor = models.BigIntegerField()
+    placed_at = models.DateTimeField()
+    pay_before = models.DateTimeField()
+    link_version = models.SmallIntegerField(default=1)  # raising it ends the links given so far
+    session_key = models.CharField(max_length=64, blank=True)  # the visit's, for figures alone
+    payment_summary = models.CharField(
+        max_length=16, choices=PaymentSummary.choices, default=PaymentSummary.UNPAID
+    )
+    fulfilment_summary = models.CharField(
+        max_length=16, choices=FulfilmentSummary.choices, default=FulfilmentSummary.NONE
+    )
+
+    class Meta:
+        constraints = [
+            *GroupModel.Meta.constraints,
+            models.UniqueConstraint(fields=["shard_key", "number"], name="orders_group_number"),
+            models.UniqueConstraint(
+                fields=["shard_key", "checkout_token"], name="orders_group_checkout_token"
+            ),
+            models.CheckConstraint(
+                condition=Q(
+                    total_minor=F("items_minor")
+                    + F("delivery_minor")
+                    - F("discount_minor")
+                    + F("tax_minor")
+                ),
+                name="orders_group_total",
+            ),
+            models.CheckConstraint(
+                condition=Q(total_minor__gte=0), name="orders_group_total_not_negative"
+            ),
+        ]
+        indexes = [
+            models.Index(
+                fields=["pay_before", "id"],
+                condition=Q(status=states.PENDING_PAYMENT),
+                name="orders_group_unpaid",
+            ),
+            models.Index(fields=["customer", "-id"], name="orders_group_customer"),
+            models.Index(fields=["number"], name="orders_group_by_number"),
+            models.Index(fields=["status", "-id"], name="orders_group_by_status"),
+            BrinIndex(fields=["placed_at"], name="orders_group_by_day"),  # placed in its order
+        ]
+
+    def __str__(self) -> str:
+        return self.number
+
+    def event_payload(self) -> dict[str, Any]:
+        """Number, amount, buyer, and the visit that it came from."""
+        return {
+            "session_key": self.session_key,
+            "number": self.number,
+            "customer_id": str(self.customer_id),
+            "currency": self.currency,
+            "total_minor": self.total_minor,
+        }
+
+    @states.GROUP.transition("pay")
+    def pay(self) -> None:
+        """The money is secured."""
+
+    @states.GROUP.transition("start_expiring")
+    def start_expiring(self) -> None:
+        """Out of time, but the channel has an open attempt."""
+
+    @states.GROUP.transition("expire")
+    def expire(self) -> None:
+        """Out of time for good."""
+
+    @states.GROUP.transition("cancel")
+    def cancel(self) -> None:
+        """Called off before it was paid."""
+
+    @states.GROUP.transition("reinstate")
+    def reinstate(self) -> None:
+        """The money came late and all stock could be had again."""
+
+
+class Order(Stateful):
+    """One merchant's part of a group, with its own life from payment to completion."""
+
+    machine = states.ORDER
+
+    group = models.ForeignKey(OrderGroup, on_delete=models.PROTECT, related_name="orders")
+    merchant = models.ForeignKey(Merchant, on_delete=models.PROTECT, related_name="+")
+    number = models.CharField(max_length=44)
+    currency = models.CharField(max_length=3)
+    items_minor = models.BigIntegerField()
+    delivery_minor = models.BigIntegerField()
+    total_minor = models.BigIntegerField()
+    commission_basis_points = models.IntegerField()
+    commission_minor = models.BigIntegerField()
+    delivery_method_id = models.BigIntegerField()
+    delivery_name = models.CharField(max_length=100)
+    return_window_days = models.SmallIntegerField()
+    return_until = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [
+            *GroupModel.Meta.constraints,
+            models.UniqueConstraint(
+                fields=["shard_key", "group", "merchant"], name="orders_order_merchant_once"
+            ),
+            models.CheckConstraint(
+                condition=Q(total_minor=F("items_minor") + F("delivery_minor")),
+                name="orders_order_total",
+            ),
+            models.CheckConstraint(
+                condition=Q(commission_minor__gte=0) & Q(commission_minor__lte=F("items_minor")),
+                name="orders_order_commission_bounds",
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["merchant", "-id"], name="orders_order_merchant"),
+            models.Index(
+                fields=["merchant", "status"],
+                condition=Q(status__in=[states.PAID, states.ACKNOWLEDGED, states.PACKING]),
+                name="orders_order_to_do",
+            ),
+            models.Index(
+                fields=["return_until", "id"],
+                condition=Q(status=states.DELIVERED),
+                name="orders_order_window_open",
+            ),
+            models.Index(
+                fields=["status_changed_at", "id"],
+                condition=Q(status=states.SHIPPED),
+                name="orders_order_on_its_way",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.number
+
+    def event_payload(self) -> dict[str, Any]:
+        """Whose it is, what it is a part of, what it is worth."""
+        return {
+            "number": self.number,
+            "group_id": str(self.group_id),
+            "merchant_id": str(self.merchant_id),
+            "currency": self.currency,
+            "total_minor": self.total_minor,
+        }
+
+    @states.ORDER.transition("pay")
+    def pay(self) -> None:
+        """The group's money is secured."""
+
+    @states.ORDER.transition("acknowledge")
+    def acknowledge(self) -> None:
+        """The merchant has seen it and will fulfil it."""
+
+    @states.ORDER.transition("start_packing")
+    def start_packing(self) -> None:
+        """The goods are being taken from the shelf."""
+
+    @states.ORDER.transition("ship")
+    def ship(self) -> None:
+        """The last unit has left."""
+
+    @states.ORDER.transition("deliver")
+    def deliver(self) -> None:
+        """The buyer has it."""
+
+    @states.ORDER.transition("complete")
+    def complete(self) -> None:
+        """The return window is over."""
+
+    @states.ORDER.transition("cancel")
+    def cancel(self) -> None:
+        """Called off."""
+
+    @states.ORDER.transition("reinstate")
+    def reinstate(self) -> None:
+        """The group's money came late and was taken."""
+
+
+class OrderLine(GroupModel):
+    """Some units of a SKU at the price of placing, with the words that were sold."""
+
+    order = models.ForeignKey(Order, on_delete=models.PROTECT, related_name="lines")
+    sku = models.ForeignKey(Sku, on_delete=models.PROTECT, db_constraint=False, related_name="+")
+    sku_code = models.CharField(max_length=64)
+    title = models.CharField(max_length=300)
+    quantity = models.IntegerField()
+    shipped_quantity = models.IntegerField(default=0)
+    cancelled_quantity = models.IntegerField(default=0)
+    unit_price_minor = models.BigIntegerField()
+    total_minor = models.BigIntegerField()
+    discount_minor = models.BigIntegerField(default=0)
+    tax_minor = models.BigIntegerField(default=0)
+
+    class Meta:
+        constraints = [
+            *GroupModel.Meta.constraints,
+            models.CheckConstraint(condition=Q(quantity__gte=1), name="orders_line_quantity"),
+            models.CheckConstraint(
+                condition=Q(shipped_quantity__gte=0)
+                & Q(cancelled_quantity__gte=0)
+                & Q(quantity__gte=F("shipped_quantity") + F("cancelled_quantity")),
+                name="orders_line_quantity_bounds",
+            ),
+            models.CheckConstraint(
+                condition=Q(total_minor=F("quantity") * F("unit_price_minor")),
+                name="orders_line_total",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.quantity} × {self.title}"
+
+    @property
+    def open_quantity(self) -> int:
+        """Units that have neither left nor been cancelled."""
+        return self.quantity - self.shipped_quantity - self.cancelled_quantity

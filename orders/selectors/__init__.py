@@ -1,0 +1,58 @@
+"""Reads of the story. Nothing here writes or locks."""
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+
+from django.conf import settings
+
+from accounts.models import Customer
+from core import clock
+from orders import states
+from orders.models import Order, OrderGroup, OrderLine
+
+
+def overdue(group: OrderGroup, moment: datetime) -> bool:
+    """True from the deadline on, never before it."""
+    return moment >= group.pay_before
+
+
+def line_ids(orders: Iterable[Order]) -> list[int]:
+    """Ids of all lines of these orders, in order."""
+    return list(
+        OrderLine.objects.filter(order__in=list(orders)).order_by("id").values_list("id", flat=True)
+    )
+
+
+def due_group_ids(*, most: int) -> list[int]:
+    """Unpaid groups past their deadline, the longest overdue first."""
+    due = OrderGroup.objects.filter(status=states.PENDING_PAYMENT, pay_before__lte=clock.now())
+    return list(due.order_by("pay_before", "id").values_list("id", flat=True)[:most])
+
+
+def completable_order_ids(*, most: int) -> list[int]:
+    """Delivered orders whose return window is over."""
+    due = Order.objects.filter(status=states.DELIVERED, return_until__lte=clock.now())
+    return list(due.order_by("return_until", "id").values_list("id", flat=True)[:most])
+
+
+def undelivered_order_ids(*, most: int) -> list[int]:
+    """Shipped orders that were never scanned as delivered, and are old enough for the clock."""
+    before = clock.now() - timedelta(days=settings.DELIVERED_BY_CLOCK_AFTER_DAYS)
+    due = Order.objects.filter(status=states.SHIPPED, status_changed_at__lte=before)
+    return list(due.order_by("status_changed_at", "id").values_list("id", flat=True)[:most])
+
+
+def groups_of_customer(
+    *, customer: Customer, before: int | None = None, most: int
+) -> list[OrderGroup]:
+    """The customer's groups, the newest first, those older than the one with the id `before`."""
+    rows = OrderGroup.objects.filter(customer=customer, shard_key=customer.shard_key)
+    if before is not None:
+        rows = rows.filter(pk__lt=before)
+    return list(rows.order_by("-pk")[:most])
+
+
+def group_of_customer(*, customer: Customer, number: str) -> OrderGroup | None:
+    """The customer's group of that number; None where it is nobody's or somebody else's."""
+    rows = OrderGroup.objects.filter(customer=customer, shard_key=customer.shard_key)
+    return rows.filter(number=number).first()

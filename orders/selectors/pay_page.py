@@ -1,0 +1,106 @@
+"""What the pay page shows: the amount, the time that is left, the tries so far and how they stand."""
+
+import math
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from core import clock
+from orders import states, words
+from orders.models import OrderGroup
+from orders.sentences import Problem, amount
+from payments.models import Attempt
+from payments.selectors import attempts_of
+
+# What a channel's reason means for the shopper, who is told what to do and never the reason.
+ADVICE = {
+    "refused": "payment.refused_try_other",
+    "insufficient_funds": "payment.refused_try_other",
+    "challenge_failed": "payment.contact_bank",
+    "invalid_card": "payment.check_details",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Try:
+    """One try at paying."""
+
+    attempt: Attempt
+
+    @property
+    def word(self) -> str:
+        """How it stands."""
+        return str(words.ATTEMPT[self.attempt.status][0])
+
+    @property
+    def mood(self) -> str:
+        """Whether that is good, waits, or is bad."""
+        return words.ATTEMPT[self.attempt.status][1]
+
+
+@dataclass(frozen=True, slots=True)
+class PayPage:
+    """A group that waits for its money, at a moment of business time."""
+
+    group: OrderGroup
+    moment: datetime
+    tries: list[Try]
+
+    @property
+    def amount(self) -> str:
+        """What is to be paid."""
+        return amount(self.group.total_minor, self.group.currency)
+
+    @property
+    def left(self) -> timedelta:
+        """How much time there is; never below zero."""
+        return max(self.group.pay_before - self.moment, timedelta(0))
+
+    @property
+    def seconds_left(self) -> int:
+        """The same in whole seconds, the one that has begun counted."""
+        return math.ceil(self.left.total_seconds())
+
+    @property
+    def minutes_left(self) -> int:
+        """The same in whole minutes."""
+        return math.ceil(self.left.total_seconds() / 60)
+
+    @property
+    def is_over(self) -> bool:
+        """Nobody can begin to pay any more."""
+        return self.group.status != states.PENDING_PAYMENT or not self.left
+
+    @property
+    def is_released(self) -> bool:
+        """The group has come to nothing, so its goods are on sale again."""
+        return self.group.status in (states.EXPIRED, states.CANCELLED)
+
+    @property
+    def has_come_late(self) -> bool:
+        """Money came all the same; it goes back, and the order's page tells of it."""
+        return self.is_released and any(each.attempt.status == "succeeded" for each in self.tries)
+
+    @property
+    def open_try(self) -> Attempt | None:
+        """The one whose outcome is not known yet."""
+        return next((each.attempt for each in self.tries if each.attempt.is_live), None)
+
+    @property
+    def has_succeeded(self) -> bool:
+        """The money has come; the group learns of it by the event."""
+        return any(each.attempt.status == "succeeded" for each in self.tries)
+
+    @property
+    def advice(self) -> Problem | None:
+        """What to do about the last try, where it failed."""
+        last = self.tries[-1].attempt if self.tries else None
+        if last is None or last.status != "failed":
+            return None
+        return Problem(ADVICE.get(last.failure_code, "payment.try_again"))
+
+
+def pay_page(group: OrderGroup) -> PayPage:
+    """The page of that group; two queries, one once there was a try."""
+    attempts = attempts_of(group.pk)
+    moment = attempts[0].moment if attempts else clock.now()  # type: ignore[attr-defined]
+    return PayPage(group, moment, [Try(attempt) for attempt in attempts])

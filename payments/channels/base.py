@@ -1,0 +1,86 @@
+"""What a payment channel is to us. Every channel has the same insides and is found by its name."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Protocol
+
+from django.utils.translation import gettext_lazy as _
+
+from core.errors import Invalid
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Charge:
+    """What a channel is asked to take, under a key that makes asking twice harmless."""
+
+    key: str
+    amount_minor: int
+    currency: str
+    token: str
+    return_url: str
+    expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What a channel said of a charge or a refund.
+
+    `status` of a charge: requires_action, processing, authorised, captured, failed, closed; of a
+    refund: sent, succeeded, failed. The amount is what that status is about.
+    """
+
+    status: str
+    amount_minor: int
+    currency: str
+    ref: str = ""
+    action_url: str = ""
+    failure_code: str = ""
+
+
+class ChannelDown(Exception):
+    """The channel gave no answer that tells what became of it; ask again with the same key."""
+
+
+class ChannelRefused(Exception):
+    """The channel answered that it will not; asking again would not help."""
+
+    def __init__(self, code: str, **facts: Any) -> None:
+        super().__init__(code)
+        self.code = code
+        self.facts = facts
+
+
+class Channel(Protocol):
+    """Every call may be repeated, may raise ChannelDown or ChannelRefused, and knows no database."""
+
+    def create(self, charge: Charge) -> Answer: ...
+
+    def query(self, key: str) -> Answer: ...
+
+    def capture(self, key: str) -> Answer: ...
+
+    def close(self, key: str) -> Answer: ...
+
+    def refund(self, *, key: str, payment_key: str, amount_minor: int) -> Answer: ...
+
+    def query_refund(self, key: str) -> Answer: ...
+
+
+NOT_FOUND = "not_found"  # the code of a refusal for a key that the channel does not know
+
+_channels: dict[str, Channel] = {}
+
+
+def register(name: str, channel: Channel) -> None:
+    """Makes a channel known by its name."""
+    _channels[name] = channel
+
+
+def channel_named(name: str) -> Channel:
+    """The channel of that name. Raises Invalid `payment.channel_unknown`."""
+    try:
+        return _channels[name]
+    except KeyError:
+        raise Invalid(
+            "payment.channel_unknown", _("There is no such way to pay."), channel=name
+        ) from None

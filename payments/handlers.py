@@ -1,0 +1,135 @@
+"""What money does about events: asks channels, one stream per payment, and takes in their notices."""
+
+from collections.abc import Callable
+
+from accounts.actors import Actor, Role, system
+from core.crash import crash_point
+from core.outbox import Event, Fact, emit, external, on, on_batch
+from payments.channels import sandbox  # noqa: F401 it registers itself
+from payments.channels.base import NOT_FOUND, Answer, ChannelRefused, Charge, channel_named
+from payments.models import Attempt, Refund
+from payments.services.collect import attempt_answer_record
+from payments.services.hooks import hook_process
+from payments.services.refund import refund_answer_record, refund_send
+
+# What happened → what to ask the channel for, and which member of the payload names the object.
+REQUESTS = {
+    "attempt.started": ("channel.create_requested", "attempt_id"),
+    "payment.closed": ("channel.close_requested", "open_attempt_id"),
+    "payment.captured": ("channel.close_requested", "open_attempt_id"),
+    "refund.approved": ("channel.refund_requested", "refund_id"),
+}
+
+
+@on_batch(*REQUESTS)
+def ask_channel(events: list[Event]) -> None:
+    """Puts what to ask into the payment's own stream to its channel, in the order it happened."""
+    emit([_request(event) for event in events if event.payload.get(REQUESTS[event.type][1])])
+
+
+def _request(event: Event) -> Fact:
+    request, named_by = REQUESTS[event.type]
+    return Fact(
+        stream=("channel", int(event.payload["payment_id"])),
+        shard_key=event.shard_key,
+        type=request,
+        object_id=int(event.payload[named_by]),
+        external=True,
+    )
+
+
+@on("payment_hook.received")
+def take_notice(event: Event) -> None:
+    """A channel has told something."""
+    hook_process(hook_id=event.object_id, actor=system("payment hook"))
+
+
+@external("channel")
+def call_channel(event: Event) -> None:
+    """Calls the channel outside any transaction and records the answer in one of its own."""
+    CALLS[event.type](event.object_id)
+
+
+def create_at_channel(attempt_id: int) -> None:
+    """Asks for the money, unless the payment has ended before the channel knew of it.
+
+    Its end has asked for the close that takes such an attempt out of the way.
+    """
+    attempt = _attempt(attempt_id)
+    if attempt.status != "created" or attempt.payment.status in ("captured", "closed"):
+        return
+    charge = Charge(
+        key=attempt.channel_key,
+        amount_minor=attempt.amount_minor,
+        currency=attempt.currency,
+        token=attempt.token,
+        return_url=attempt.return_url,
+        expires_at=attempt.expires_at,
+    )
+    try:
+        answer = channel_named(attempt.channel).create(charge)
+    except ChannelRefused as refusal:
+        answer = _refused(attempt, "failed", refusal)
+    _record(attempt, answer)
+
+
+def close_at_channel(attempt_id: int) -> None:
+    """Asks that nobody can pay any more; what was captured before comes back as just that."""
+    attempt = _attempt(attempt_id)
+    if not attempt.is_live:
+        return
+    try:
+        answer = channel_named(attempt.channel).close(attempt.channel_key)
+    except ChannelRefused as refusal:
+        if refusal.code != NOT_FOUND:
+            raise
+        answer = _refused(attempt, "closed", refusal)
+    _record(attempt, answer)
+
+
+def refund_at_channel(refund_id: int) -> None:
+    """Says that the channel is asked, then asks."""
+    refund = refund_send(refund_id=refund_id, actor=system("channel"))
+    if refund.status != "sent":
+        return
+    attempt = refund.attempt
+    try:
+        answer = channel_named(attempt.channel).refund(
+            key=refund.channel_key,
+            payment_key=attempt.channel_key,
+            amount_minor=refund.amount_minor,
+        )
+    except ChannelRefused as refusal:
+        answer = _refused(refund, "failed", refusal)
+    crash_point("after_channel_before_commit")
+    refund_answer_record(refund_id=refund.id, answer=answer, actor=_actor(attempt))
+
+
+CALLS: dict[str, Callable[[int], None]] = {
+    "channel.create_requested": create_at_channel,
+    "channel.close_requested": close_at_channel,
+    "channel.refund_requested": refund_at_channel,
+}
+
+
+def _attempt(attempt_id: int) -> Attempt:
+    return Attempt.objects.select_related("payment").get(pk=attempt_id)
+
+
+def _record(attempt: Attempt, answer: Answer) -> None:
+    crash_point("after_channel_before_commit")
+    attempt_answer_record(attempt_id=attempt.id, answer=answer, actor=_actor(attempt))
+
+
+def _refused(subject: Attempt | Refund, status: str, refusal: ChannelRefused) -> Answer:
+    """A refusal says nothing of money, so the answer is about what was asked."""
+    return Answer(
+        status=status,
+        amount_minor=subject.amount_minor,
+        currency=subject.currency,
+        failure_code=refusal.code[:100],
+    )
+
+
+def _actor(attempt: Attempt) -> Actor:
+    return Actor(Role.CHANNEL, attempt.channel)

@@ -1,0 +1,39 @@
+"""The locks on money. `orders/locks.py` tells the global order: payments, attempts, refunds.
+
+Whatever happens to an attempt or a refund happens under its payment's lock, which is taken first.
+"""
+
+from django.utils.translation import gettext_lazy as _
+
+from core.errors import NotFound
+from core.ids import gene_of
+from core.locks import locked
+from payments.models import Attempt, Payment, Refund
+
+
+def lock_payments(*, reference: int) -> list[Payment]:
+    """All payments of an order group, locked, by id."""
+    shard_key = gene_of(reference)
+    return locked(Payment.objects.filter(reference=reference, shard_key=shard_key))
+
+
+def lock_attempt(attempt_id: int) -> Attempt:
+    """An attempt behind its payment, both locked. Raises NotFound `attempt.unknown`."""
+    shard_key = gene_of(attempt_id)
+    for payment in locked(Payment.objects.filter(attempts__id=attempt_id, shard_key=shard_key)):
+        [attempt] = locked(Attempt.objects.filter(pk=attempt_id, shard_key=shard_key))
+        attempt.payment = payment
+        return attempt
+    raise NotFound("attempt.unknown", _("There is no such attempt."), id=str(attempt_id))
+
+
+def lock_refund(refund_id: int) -> Refund:
+    """A refund behind its payment, both locked. Raises NotFound `refund.unknown`."""
+    shard_key = gene_of(refund_id)
+    for payment in locked(Payment.objects.filter(refunds__id=refund_id, shard_key=shard_key)):
+        [refund] = locked(
+            Refund.objects.filter(pk=refund_id, shard_key=shard_key).select_related("attempt")
+        )
+        refund.payment = payment
+        return refund
+    raise NotFound("refund.unknown", _("There is no such refund."), id=str(refund_id))

@@ -1,0 +1,38 @@
+"""A payment channel as a process of its own: `python -m payments.sandbox --help`."""
+
+import logging
+
+from . import notifier, payments, process, refunds, transactions
+from .api import Api
+from .book import Book
+from .notifier import Notifier
+from .page import PayPage
+from .payments import Payments
+from .refunds import Refunds
+from .server import Server
+from .timer import Timer
+
+SCHEMAS = (notifier.SCHEMA, payments.SCHEMA, refunds.SCHEMA, transactions.SCHEMA)
+
+
+def main() -> None:
+    parser = process.command_line("A payment channel with a durable book.")
+    parser.add_argument("--slow-seconds", type=float, default=3, help="how long tok_slow takes")
+    parser.add_argument("--public-url", help="the pay page's address as browsers see it")
+    arguments = parser.parse_args()
+    logging.basicConfig(level=logging.INFO, format="%(name)s: %(message)s")
+    book = Book(arguments.book, *SCHEMAS)
+    all_payments = Payments(
+        book,
+        public_url=arguments.public_url or f"http://{arguments.host}:{arguments.port}",
+        slow_seconds=arguments.slow_seconds,
+    )
+    api, page = Api(all_payments, Refunds(book)), PayPage(all_payments)
+    server = Server((arguments.host, arguments.port), [*api.routes(), *page.routes()])
+    Notifier(book, arguments.notify_url, arguments.secret).start()
+    Timer(all_payments).start()
+    process.serve(server)
+
+
+if __name__ == "__main__":
+    main()

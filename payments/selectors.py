@@ -1,0 +1,113 @@
+"""What is read of the money; nothing here writes or locks."""
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import timedelta
+
+from django.db.models import F, Q, QuerySet, Sum
+
+from core.clock import BusinessNow
+from core.ids import gene_of
+from payments.models import Attempt, LedgerEntry, Payment, PaymentShare, Refund
+from payments.states import LIVE_ATTEMPT
+
+UNKNOWN_FOR = timedelta(minutes=2)
+
+
+@dataclass(frozen=True, slots=True)
+class MoneyOfReference:
+    """The money of an order group, in minor units. What came twice and goes back is left out.
+
+    A refund counts from its approval until it fails.
+    """
+
+    authorised_minor: int
+    captured_minor: int
+    refunded_minor: int
+
+
+def money_of(reference: int) -> MoneyOfReference:
+    """What an order group's payments hold and have given back."""
+    mine = {"reference": reference, "shard_key": gene_of(reference)}
+    held = Payment.objects.filter(**mine).aggregate(
+        authorised=Sum("amount_minor", filter=Q(status="authorised"), default=0),
+        captured=Sum("amount_minor", filter=Q(status="captured"), default=0),
+    )
+    shares = PaymentShare.objects.filter(payment__reference=reference, shard_key=gene_of(reference))
+    returned = shares.aggregate(refunded=Sum("refunded_minor", default=0))
+    return MoneyOfReference(held["authorised"], held["captured"], returned["refunded"])
+
+
+def refundable_minor(payment: Payment, order_id: int) -> int:
+    """What of one order's share of a payment can still go back; 0 before the capture."""
+    if payment.status != "captured":
+        return 0
+    shares = PaymentShare.objects.filter(
+        payment=payment, order_id=order_id, shard_key=payment.shard_key
+    )
+    left: int = shares.aggregate(left=Sum(F("amount_minor") - F("refunded_minor"), default=0))[
+        "left"
+    ]
+    return left
+
+
+def live_attempt(payment: Payment) -> Attempt | None:
+    """The attempt of a payment whose outcome is not known yet; there is at most one."""
+    return Attempt.objects.filter(
+        payment=payment, shard_key=payment.shard_key, status__in=LIVE_ATTEMPT
+    ).first()
+
+
+def unknown_attempt_ids(*, most: int) -> list[int]:
+    """Attempts whose outcome the channel has owed us for too long, oldest first."""
+    return _unknown(Attempt.objects.filter(status="processing"), most)
+
+
+def unknown_refund_ids(*, most: int) -> list[int]:
+    """Refunds whose outcome the channel has owed us for too long, oldest first."""
+    return _unknown(Refund.objects.filter(status="sent"), most)
+
+
+def _unknown(rows: QuerySet[Attempt] | QuerySet[Refund], most: int) -> list[int]:
+    late = rows.filter(status_changed_at__lt=BusinessNow() - UNKNOWN_FOR)
+    return list(late.order_by("status_changed_at").values_list("pk", flat=True)[:most])
+
+
+def credits_by_order(
+    *, shard_key: int, order_ids: Iterable[int], currency: str
+) -> dict[int, dict[str, int]]:
+    """Credit balances per order and account code: what the book still owes on an order's account."""
+    balances: dict[int, dict[str, int]] = defaultdict(lambda: defaultdict(int))
+    entries = LedgerEntry.objects.filter(
+        shard_key=shard_key, order_id__in=list(order_ids), currency=currency
+    )
+    sums = entries.values_list("order_id", "account__code").annotate(Sum("amount_minor"))
+    for order_id, code, debit_minor in sums:
+        balances[order_id][code] = -debit_minor
+    return balances
+
+
+def balance_minor(
+    code: str, currency: str, *, order_id: int | None = None, merchant_id: int | None = None
+) -> int:
+    """The balance of an account, debit positive; of one order's or merchant's part where named."""
+    entries = LedgerEntry.objects.filter(account_id=f"{code}:{currency}")
+    if order_id is not None:
+        entries = entries.filter(order_id=order_id)
+    if merchant_id is not None:
+        entries = entries.filter(merchant_id=merchant_id)
+    balance: int = entries.aggregate(balance=Sum("amount_minor", default=0))["balance"]
+    return balance
+
+
+def attempts_of(reference: int) -> list[Attempt]:
+    """The tries at paying an order group, the first one first; each carries the reading's `moment`."""
+    rows = Attempt.objects.filter(payment__reference=reference, shard_key=gene_of(reference))
+    return list(rows.annotate(moment=BusinessNow()).order_by("id"))
+
+
+def refunds_of(reference: int) -> list[Refund]:
+    """What goes back of an order group's payments, the first one first."""
+    rows = Refund.objects.filter(payment__reference=reference, shard_key=gene_of(reference))
+    return list(rows.order_by("id"))

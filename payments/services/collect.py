@@ -1,0 +1,289 @@
+"""Getting money: open a payment, try at channels, fold what they say, close it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.db.models import F
+from django.utils.translation import gettext_lazy as _
+
+from accounts.actors import Actor
+from core.command import command
+from core.errors import Conflict, ProgrammingMistake
+from core.fsm import fire, start
+from core.locks import require_locked
+from core.write import Write
+from payments import states
+from payments.channels.base import Answer, channel_named
+from payments.locks import lock_attempt, lock_payments
+from payments.models import Attempt, ChannelFact, Payment, PaymentShare
+from payments.selectors import live_attempt
+from payments.services.facts import KIND_OF_STATUS, Said, fact_insert, kinds_of, said_by_answer
+from payments.services.ledger import Leg, post
+from payments.services.refund import refund_request
+
+Kind = ChannelFact.Kind
+
+# What is said of an attempt, the strongest first: it decides, whatever came before or after it.
+RANKED = (
+    (Kind.CAPTURED, "succeed"),
+    (Kind.CLOSED, "close"),
+    (Kind.FAILED, "fail"),
+    (Kind.AUTHORISED, "process"),
+)
+STEP_OF_STATUS = {"requires_action": "require_action", "processing": "process"}
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """What of a payment belongs to one order of a merchant, in minor units."""
+
+    order_id: int
+    merchant_id: int
+    amount_minor: int
+
+
+def payment_open(
+    *,
+    reference: int,
+    shard_key: int,
+    currency: str,
+    amount_minor: int,
+    shares: Sequence[Share],
+    actor: Actor,
+    at: datetime | None = None,
+    write: Write | None = None,
+) -> Payment:
+    """Opens the payment of an order group, no channel yet. Part of a service.
+
+    The shares sum to the amount, in minor units. Emits `payment.opened`.
+    """
+    if sum(share.amount_minor for share in shares) != amount_minor:
+        raise ProgrammingMistake(f"the shares do not sum to {amount_minor}")
+    payment = Payment.build(
+        shard_key, reference=reference, currency=currency, amount_minor=amount_minor
+    )
+    rows = [
+        PaymentShare.build(
+            shard_key,
+            payment=payment,
+            order_id=share.order_id,
+            merchant_id=share.merchant_id,
+            amount_minor=share.amount_minor,
+        )
+        for share in shares
+    ]
+    start([payment], verb="open", actor=actor, at=at, write=write)
+    if write:
+        write.insert(*rows)
+    else:
+        PaymentShare.objects.bulk_create(rows)
+    return payment
+
+
+def payment_close(*, reference: int, actor: Actor, reason: str) -> list[Payment]:
+    """Closes the payments of an order group; answers, locked, those that hold money instead.
+
+    Part of a service; quiet where a payment is closed. An attempt that is still open is asked to
+    close at its channel once this is committed.
+    Locks the payments. Emits `payment.closed`.
+    """
+    payments = lock_payments(reference=reference)
+    for payment in payments:
+        if states.PAYMENT.may("close", payment.status):
+            payload = {"open_attempt_id": _live_attempt_id(payment)}
+            fire(payment, verb="close", actor=actor, reason=reason, payload=payload)
+    return [payment for payment in payments if payment.status == "captured"]
+
+
+def attempt_start(
+    *,
+    payment: Payment,
+    channel: str,
+    token: str,
+    expires_at: datetime,
+    return_url: str,
+    actor: Actor,
+) -> Attempt:
+    """Starts a try at a channel; the channel is called once this is committed. Part of a service.
+
+    `payment` is locked. Emits `attempt.started`. Raises Conflict `payment.not_open`,
+    `payment.attempt_open`; Invalid `payment.channel_unknown`.
+    """
+    require_locked(payment)
+    channel_named(channel)
+    if payment.status != "open":
+        raise Conflict("payment.not_open", _("This can't be paid any more."), state=payment.status)
+    if attempt_id := _live_attempt_id(payment):
+        raise Conflict(
+            "payment.attempt_open", _("A payment is being made already."), attempt_id=attempt_id
+        )
+    attempt = Attempt.build(
+        payment.shard_key,
+        payment=payment,
+        channel=channel,
+        amount_minor=payment.amount_minor,
+        currency=payment.currency,
+        token=token,
+        expires_at=expires_at,
+        return_url=return_url,
+    )
+    start([attempt], verb="start", actor=actor)
+    return attempt
+
+
+def _live_attempt_id(payment: Payment) -> str | None:
+    attempt = live_attempt(payment)
+    return str(attempt.id) if attempt else None
+
+
+@command
+def attempt_answer_record(
+    *, attempt_id: int, answer: Answer, actor: Actor, origin: str = ChannelFact.Origin.ANSWER
+) -> Attempt:
+    """Records what a channel answered when it was called about an attempt; repeated, it is quiet.
+
+    Locks the payment, the attempt. Emits what the answer makes of them, see `attempt_tell()`.
+    Raises NotFound `attempt.unknown`; Conflict `fact.…` for an answer that does not fit.
+    """
+    attempt = lock_attempt(attempt_id)
+    if answer.status in KIND_OF_STATUS:
+        kind = KIND_OF_STATUS[answer.status]
+        said = said_by_answer(answer, kind, key=attempt.channel_key, origin=origin)
+        attempt_tell(attempt=attempt, said=said, actor=actor)
+        _keep_reason(attempt, answer)
+    elif attempt.is_live and attempt.status != answer.status:
+        fire(
+            attempt,
+            verb=STEP_OF_STATUS[answer.status],
+            actor=actor,
+            fields={"channel_ref": answer.ref, "action_url": answer.action_url},
+        )
+    return attempt
+
+
+def _keep_reason(attempt: Attempt, answer: Answer) -> None:
+    """A notification names no reason; the answer that it overtook does."""
+    if answer.failure_code and not attempt.failure_code:
+        attempt.failure_code = answer.failure_code
+        Attempt.objects.filter(pk=attempt.pk, shard_key=attempt.shard_key).update(
+            failure_code=answer.failure_code
+        )
+
+
+@command
+def fact_record(
+    *,
+    attempt_id: int,
+    kind: str,
+    amount_minor: int,
+    currency: str,
+    channel_ref: str,
+    origin: str,
+    actor: Actor,
+) -> Attempt:
+    """Records one statement of a channel about an attempt; see `attempt_tell()`.
+
+    Locks the payment, the attempt. Raises NotFound `attempt.unknown`; Conflict `fact.…`.
+    """
+    attempt = lock_attempt(attempt_id)
+    said = Said(
+        kind=kind,
+        amount_minor=amount_minor,
+        currency=currency,
+        channel_ref=channel_ref,
+        origin=origin,
+    )
+    attempt_tell(attempt=attempt, said=said, actor=actor)
+    return attempt
+
+
+def attempt_tell(*, attempt: Attempt, said: Said, actor: Actor) -> None:
+    """Keeps a statement about a locked attempt and folds all of them anew. Part of a service.
+
+    Every order of arrival ends in the same state. A capture is booked always, also for a closed
+    payment; one on top of another goes back at once.
+    Emits `attempt.…`, `payment.…`, `refund.…`. Raises Conflict `fact.…` before anything is written.
+    """
+    fact = fact_insert(attempt, said)
+    if fact is None:
+        return
+    kinds = kinds_of(attempt)
+    verb = next(verb for kind, verb in RANKED if kind in kinds)
+    if attempt.status != states.ATTEMPT.edge(verb).target:
+        _fire_outcome(attempt, verb, said, actor)
+    if fact.kind == Kind.CAPTURED:
+        _capture(attempt, fact, actor)
+    elif Kind.AUTHORISED in kinds:
+        _fold_authorisation(attempt, actor)
+
+
+def _fire_outcome(attempt: Attempt, verb: str, said: Said, actor: Actor) -> None:
+    fields = {
+        "channel_ref": said.channel_ref,
+        "failure_code": said.failure_code or attempt.failure_code,
+        "is_excess": verb == "succeed" and attempt.payment.status == "captured",
+    }
+    fire(attempt, verb=verb, actor=actor, reason=said.failure_code, fields=fields)
+
+
+def _fold_authorisation(attempt: Attempt, actor: Actor) -> None:
+    """A promise holds while its attempt lives; when it falls, so does the payment."""
+    verb = "authorise" if attempt.is_live else "close"
+    if states.PAYMENT.may(verb, attempt.payment.status):
+        fire(attempt.payment, verb=verb, actor=actor)
+
+
+def _capture(attempt: Attempt, fact: ChannelFact, actor: Actor) -> None:
+    """The money is real: it is counted and booked, whatever became of the payment meanwhile."""
+    payment = attempt.payment
+    Payment.objects.filter(pk=payment.pk, shard_key=payment.shard_key).update(
+        captured_minor=F("captured_minor") + fact.amount_minor
+    )
+    payment.captured_minor += fact.amount_minor
+    post(
+        shard_key=payment.shard_key,
+        kind="capture",
+        ref=f"fact:{fact.id}",
+        legs=_capture_legs(attempt),
+        actor=actor,
+        at=fact.at,
+    )
+    if attempt.is_excess:
+        _give_back_excess(attempt, actor)
+    else:
+        payload = {"attempt_id": str(attempt.id), "open_attempt_id": _live_attempt_id(payment)}
+        fire(payment, verb="capture", actor=actor, payload=payload)
+
+
+def _capture_legs(attempt: Attempt) -> list[Leg]:
+    """Each order's share rests in escrow; what is one too many belongs to no order."""
+    amount_minor, currency, channel = attempt.amount_minor, attempt.currency, attempt.channel
+    clearing = Leg(
+        code="channel_clearing", amount_minor=amount_minor, currency=currency, channel=channel
+    )
+    if attempt.is_excess:
+        return [clearing, Leg(code="escrow", amount_minor=-amount_minor, currency=currency)]
+    return [clearing] + [
+        Leg(
+            code="escrow",
+            amount_minor=-share.amount_minor,
+            currency=currency,
+            order_id=share.order_id,
+            merchant_id=share.merchant_id,
+        )
+        for share in attempt.payment.shares.order_by("pk")
+    ]
+
+
+def _give_back_excess(attempt: Attempt, actor: Actor) -> None:
+    refund_request(
+        payment=attempt.payment,
+        reference=attempt.payment.reference,
+        request_key=f"excess:{attempt.id}",
+        amount_minor=attempt.amount_minor,
+        shares=None,
+        actor=actor,
+        reason="captured twice",
+        attempt_id=attempt.id,
+    )

@@ -1,0 +1,18 @@
+"""Addresses from the checkout on."""
+
+from django.urls import path
+
+from shop.views import checkout, order
+
+LINK = "o/<str:number>/<str:key>/"
+
+urlpatterns = [
+    path("checkout/", checkout.contact, name="checkout"),
+    path("checkout/delivery/", checkout.delivery, name="checkout_delivery"),
+    path("checkout/review/", checkout.review, name="checkout_review"),
+    path(LINK, order.show, name="order"),
+    path(f"{LINK}pay/", order.pay, name="pay"),
+    path(f"{LINK}cancel/", order.cancel, name="order_cancel"),
+    path(f"{LINK}cancel/<int:position>/", order.cancel, name="order_cancel"),
+    path(f"{LINK}refill/", order.refill, name="order_refill"),
+]

@@ -1,0 +1,139 @@
+"""Faults of stock and of the orders that it is promised to."""
+
+from orders.models import Order, OrderGroup
+from tests.audit.plant import fault, release, step
+
+UNGUARD = "ALTER TABLE inventory_stockitem DROP CONSTRAINT inventory_stockitem_bounds"
+
+STOCK = {
+    "inv_01_reserved_equals_reservations": [
+        fault(
+            "01 units reserved for nobody",
+            "UPDATE inventory_stockitem SET reserved = reserved + 1",
+            """
+            INSERT INTO inventory_stockmovement (id, shard_key, stock_item_id, on_hand_change,
+                reserved_change, reason, note, dedup_key, actor, at)
+            SELECT id, shard_key, id, 0, 1, 'reserve', '', 'planted ' || id, '', business_now()
+            FROM inventory_stockitem
+            """,
+        ),
+    ],
+    "inv_02_stock_equals_journal": [
+        fault(
+            "02 a counter moved off the books",
+            "UPDATE inventory_stockitem SET on_hand = on_hand - 1",
+        ),
+        fault(
+            "02b what came was never written down",
+            "DELETE FROM inventory_stockmovement WHERE reason = 'receive'",
+            also="I04",
+        ),
+    ],
+    "inv_03_stock_bounds": [
+        fault(
+            "03 more reserved than there is",
+            UNGUARD,
+            "UPDATE inventory_stockitem SET reserved = 200",
+            also="I01 I02",
+        ),
+        fault(
+            "03b less than nothing on hand",
+            UNGUARD,
+            "UPDATE inventory_stockitem SET on_hand = -1",
+            also="I02",
+        ),
+    ],
+    "inv_03_stock_bounds_guarded": [fault("03c the guard was taken away", UNGUARD)],
+    "inv_04_no_oversell": [
+        fault(
+            "04 more sold than ever came",
+            """
+            UPDATE inventory_reservation SET quantity = 101, shipped_quantity = 101
+            WHERE status = 'shipped'
+            """,
+            also="I05",
+        ),
+    ],
+    "inv_05_line_backing": [
+        fault("05 a paid order without its stock", release("paid_order1")),
+        fault(
+            "05b a dead group that holds stock",
+            step(OrderGroup, "cancel", "pending"),
+            step(Order, "cancel", "pending_order1", "pending_order2"),
+        ),
+        fault(
+            "05c an expiring group without its stock",
+            step(OrderGroup, "start_expiring", "pending"),
+            release("pending_order1", "pending_order2"),
+        ),
+        fault(
+            "05d fewer units held than ordered",
+            """
+            UPDATE orders_orderline
+            SET quantity = quantity + 1, total_minor = total_minor + unit_price_minor
+            WHERE order_id = {pending_order1}
+            """,
+            also="I16",
+        ),
+    ],
+    "inv_16_total_equals_lines": [
+        fault(
+            "16 a line that costs more than its order says",
+            """
+            UPDATE orders_orderline
+            SET unit_price_minor = unit_price_minor + 1, total_minor = total_minor + quantity
+            WHERE order_id = {pending_order1}
+            """,
+        ),
+        fault(
+            "16b a group that costs more than its orders",
+            """
+            UPDATE orders_ordergroup
+            SET delivery_minor = delivery_minor + 1, total_minor = total_minor + 1
+            WHERE id = {pending}
+            """,
+        ),
+    ],
+}
+
+# What a capability keeps, and a column of it that no other view reads in that row.
+REFERENCES = {
+    "a payment": ("payments_payment", "reference", "id = {pending_payment}"),
+    "a share": ("payments_paymentshare", "order_id", "payment_id = {pending_payment}"),
+    "a refund": ("payments_refund", "reference", "true"),
+    "a ledger entry": (
+        "payments_ledgerentry",
+        "order_id",
+        "account_id = 'merchant_payable:EUR'",
+    ),
+    "a reservation": ("inventory_reservation", "reference", "status = 'released'"),
+    "a movement": ("inventory_stockmovement", "reference", "reason = 'release'"),
+    "a parcel": ("delivery_shipment", "reference", "true"),
+    "a parcel's line": ("delivery_shipmentline", "reference", "true"),
+}
+BELONGING = {
+    "inv_q01_reference_to_nothing": [
+        *(
+            fault(f"Q01 {what} of nobody", f"UPDATE {table} SET {column} = -{column} WHERE {rows}")
+            for what, (table, column, rows) in REFERENCES.items()
+        ),
+        fault(
+            "Q01 a refund's part of nobody",
+            "UPDATE payments_refundshare SET order_id = -order_id WHERE order_id = {late_order1}",
+            also="P01",
+        ),
+    ],
+    "inv_q02_orders_follow_group": [
+        fault("Q02 a dead group whose orders live", step(OrderGroup, "expire", "pending")),
+        fault(
+            "Q02b a paid group whose order still waits",
+            step(OrderGroup, "pay", "pending"),
+            step(Order, "pay", "pending_order1"),
+            also="I13",
+        ),
+        fault(
+            "Q02c an order that is paid before its group",
+            step(Order, "pay", "pending_order1"),
+        ),
+    ],
+}

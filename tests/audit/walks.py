@@ -1,0 +1,182 @@
+"""Clean data: groups walked to every kind of end by their parties, and all that happened told.
+
+Nothing is left to say to a channel when its streams are delivered: its word on each payment and
+refund has come before, as a notification does that overtakes our call.
+"""
+
+import json
+from collections.abc import Sequence
+from datetime import timedelta
+
+from catalog.models import Sku
+from core import clock, relay
+from core.hooks import hook_store
+from delivery.models import Shipment
+from orders.models import OrderGroup
+from orders.services.cancel import order_cancel
+from orders.services.complete import complete_due
+from orders.services.expire import expire_due
+from orders.services.fulfil import order_ship
+from payments.channels.base import Answer
+from payments.models import Attempt, Refund
+from payments.services.collect import attempt_answer_record
+from payments.services.refund import refund_retry, refund_send
+from tests.factories import TESTER
+from tests.factories.money import say, say_of_refund
+from tests.factories.parcels import scan
+from tests.factories.story import (
+    CHANNEL,
+    MERCHANT,
+    capture,
+    make_stocked_sku,
+    pack,
+    payment_of,
+    place,
+    ship,
+    start_payment,
+)
+
+PAST_RETURN_WINDOW = timedelta(days=15)
+PAST_DEADLINE = timedelta(minutes=31)
+Goods = Sequence[Sku]
+
+
+def walk() -> dict[str, int]:
+    """All walks; answers the id of each group, its payment, and its two orders, by name.
+
+    The ones whose clock must pass come first, so that nothing else is overdue at the end.
+    """
+    goods = [make_stocked_sku(units=50), make_stocked_sku(units=50)]
+    groups = {
+        "completed": completed(goods),
+        **expired_and_late(goods),
+        "returned": partly_cancelled(goods),
+        "twice": paid_twice(goods),
+        "packing": partly_shipped(goods),
+        "paid": paid(goods),
+        "promised": promised(goods),
+        "pending": placed(goods),
+    }
+    come_to_rest()
+    return {name: id_ for group in groups.items() for name, id_ in _names(*group)}
+
+
+def _names(name: str, group: OrderGroup) -> list[tuple[str, int]]:
+    orders = group.orders.order_by("id").values_list("id", flat=True)
+    return [
+        (name, group.id),
+        (f"{name}_payment", payment_of(group).id),
+        *[(f"{name}_order{number}", id_) for number, id_ in enumerate(orders, start=1)],
+    ]
+
+
+def come_to_rest() -> None:
+    """Delivers what has happened and lets the channel do what refunds ask for, until all is told."""
+    handed: list[int] = []
+    while relay.deliver(handed.append) or refund_all():
+        pass
+    for stream_id in handed:
+        relay.deliver_external(stream_id)
+
+
+def refund_all() -> int:
+    """The channel gives back what it shall; answers how often."""
+    waiting = Refund.objects.filter(status="approved")
+    for refund in waiting:
+        say_of_refund(refund_send(refund_id=refund.id, actor=TESTER), "refund_succeeded")
+    return len(waiting)
+
+
+def notify(attempt: Attempt) -> None:
+    """The channel notifies us of a capture; nobody has processed it yet."""
+    told = {
+        "kind": "payment.captured",
+        "key": attempt.channel_key,
+        "ref": f"told_{attempt.id}",
+        "amount_minor": attempt.amount_minor,
+        "currency": attempt.currency,
+    }
+    hook_store(
+        channel="sandbox",
+        event_id=f"evt_{attempt.id}",
+        payload=json.dumps(told).encode(),
+        headers={},
+        event_type="payment_hook.received",
+    )
+
+
+def placed(goods: Goods) -> OrderGroup:
+    """Two units of one merchant's, one of the other's."""
+    first, second = goods
+    return place([(first, 2), (second, 1)])
+
+
+def paid(goods: Goods) -> OrderGroup:
+    group = placed(goods)
+    capture(start_payment(group))
+    come_to_rest()
+    return group
+
+
+def completed(goods: Goods) -> OrderGroup:
+    group = paid(goods)
+    for order in group.orders.all():
+        ship(order)
+    for shipment in Shipment.objects.filter(reference__in=group.orders.values("id")):
+        scan(shipment, "delivered")
+    come_to_rest()
+    clock.advance(PAST_RETURN_WINDOW)
+    complete_due()
+    return group
+
+
+def expired_and_late(goods: Goods) -> dict[str, OrderGroup]:
+    """Two groups run out of time; the money of one comes all the same, and goes back."""
+    groups = {"expired": placed(goods), "late": placed(goods)}
+    attempt = start_payment(groups["late"])
+    clock.advance(PAST_DEADLINE)
+    expire_due()
+    capture(attempt)
+    come_to_rest()
+    return groups
+
+
+def partly_cancelled(goods: Goods) -> OrderGroup:
+    """One of two paid orders is called off; its refund fails once before it arrives."""
+    group = paid(goods)
+    order_cancel(order_id=group.orders.order_by("id")[0].id, actor=MERCHANT, reason="broken")
+    [refund] = payment_of(group).refunds.all()
+    say_of_refund(refund_send(refund_id=refund.id, actor=TESTER), "refund_failed")
+    refund_retry(refund_id=refund.id, actor=TESTER)
+    come_to_rest()
+    return group
+
+
+def paid_twice(goods: Goods) -> OrderGroup:
+    """An attempt that had failed takes its money after another has paid."""
+    group = placed(goods)
+    failed = say(start_payment(group), "failed")
+    capture(start_payment(group))
+    come_to_rest()
+    notify(failed)
+    come_to_rest()
+    return group
+
+
+def partly_shipped(goods: Goods) -> OrderGroup:
+    group = paid(goods)
+    order = pack(group.orders.order_by("id")[0])
+    line = order.lines.get()
+    order_ship(order_id=order.id, actor=MERCHANT, quantities={line.id: 1}, carrier="manual")
+    return group
+
+
+def promised(goods: Goods) -> OrderGroup:
+    """Unpaid, and the channel does not know the outcome yet."""
+    group = placed(goods)
+    attempt = start_payment(group)
+    answer = Answer(
+        status="processing", amount_minor=attempt.amount_minor, currency=attempt.currency
+    )
+    attempt_answer_record(attempt_id=attempt.id, answer=answer, actor=CHANNEL)
+    return group

@@ -1,0 +1,382 @@
+"""Every service locks in the one order of `orders/locks.py`, and moves stock as its last act."""
+
+import json
+import pkgutil
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from importlib import import_module
+from uuid import uuid4
+
+import pytest
+
+import delivery.services
+import inventory.services
+import orders.services
+import payments.services
+from core import clock
+from core.command import command
+from core.hooks import hook_store
+from core.models import Hook
+from delivery.models import Shipment
+from delivery.services import (
+    method_activate,
+    method_deactivate,
+    parcel_event_record,
+    quote_record,
+    tracking_record,
+)
+from delivery.services.hook import hook_process as carrier_hook_process
+from inventory.locks import lock_reservations
+from inventory.models import Location, StockItem
+from inventory.services import (
+    Receipt,
+    reservation_release,
+    stock_adjust,
+    stock_receive_many,
+    stock_restock,
+    stock_transfer,
+)
+from orders.locks import lock_group
+from orders.models import Order, OrderGroup
+from orders.selectors import line_ids
+from orders.services.cancel import order_cancel, order_group_cancel
+from orders.services.cart import (
+    cart_identify,
+    cart_line_remove,
+    cart_line_set,
+    cart_merge,
+    cart_open,
+    cart_settle,
+)
+from orders.services.checkout import checkout_complete, checkout_open, checkout_update
+from orders.services.complete import order_complete
+from orders.services.expire import order_group_expire
+from orders.services.fulfil import order_deliver, order_ship
+from orders.services.mail import mail_sent, mail_write
+from orders.services.pay import order_group_pay
+from orders.services.refill import cart_refill
+from orders.services.refund import order_refund
+from orders.services.summary import order_group_summarise
+from payments.channels.base import Answer
+from payments.models import Attempt, Refund
+from payments.services.collect import attempt_answer_record, payment_close
+from payments.services.hooks import hook_process as channel_hook_process
+from payments.services.refund import (
+    refund_answer_record,
+    refund_fact_record,
+    refund_retry,
+    refund_send,
+)
+from tests.concurrency.lock_order import (
+    STOCK,
+    Trace,
+    documented,
+    inversions,
+    recorded,
+    stragglers,
+)
+from tests.factories import TESTER, make_customer
+from tests.factories.parcels import SCANNED_AT, make_method
+from tests.factories.story import (
+    BUYER,
+    CHANNEL,
+    MERCHANT,
+    capture,
+    deliver_events,
+    fill_cart,
+    make_delivering_merchant,
+    make_group,
+    make_paid_group,
+    make_stocked_sku,
+    only_order,
+    pack,
+    payment_of,
+    start_payment,
+)
+
+APPS = (orders.services, payments.services, inventory.services, delivery.services)
+LATE = timedelta(minutes=31)
+
+
+@pytest.fixture
+def traces(db: None) -> list[Trace]:
+    """What the services lock while the story is walked through, forward and back."""
+    with recorded() as traces:
+        fill_carts()
+        check_out()
+        take_goods_in()
+        ship_in_two_parcels_and_complete()
+        give_money_back()
+        call_off_before_payment()
+        call_off_after_payment()
+        run_out_of_time()
+        capture_twice()
+        hear_from_outside()
+        deliver_events()
+        tell_by_mail()
+    return traces
+
+
+def fill_carts() -> None:
+    sku = make_stocked_sku()
+    basket = fill_cart([(sku, 1)])
+    cart_line_set(cart_id=basket.cart_id, sku_id=sku.pk, quantity=2, actor=BUYER)
+    cart_settle(cart_id=basket.cart_id, actor=BUYER)
+    cart_line_remove(cart_id=basket.cart_id, sku_id=sku.pk, actor=BUYER)
+    customer = make_customer()
+    fill_cart([(sku, 1)], customer)
+    guests = cart_open(customer=None, actor=BUYER)
+    cart_merge(guest_cart_id=guests.pk, customer=customer, actor=BUYER)
+    cart_identify(cart_id=guests.pk, email=customer.email, name="Ada", actor=BUYER)
+    merchant = make_delivering_merchant()
+    method = make_method(merchant, "quoted")
+    quote_record(
+        cart_id=basket.cart_id,
+        merchant_id=merchant.pk,
+        method_id=method.pk,
+        amount_minor=500,
+        valid_until=clock.now() + LATE,
+        actor=TESTER,
+    )
+    method_deactivate(method_id=method.pk, actor=TESTER)
+    method_activate(method_id=method.pk, actor=TESTER)
+
+
+def check_out() -> None:
+    basket = fill_cart([(make_stocked_sku(), 1)])
+    answers = {
+        "email": "ada@example.com",
+        "name": "Ada",
+        "line1": "Am Kai 1",
+        "city": "Bremen",
+        "postcode": "28195",
+        "country": "DE",
+    }
+    checkout_open(cart_id=basket.cart_id, actor=BUYER)
+    record = checkout_update(
+        cart_id=basket.cart_id, answers=answers, delivery_methods={}, actor=BUYER
+    )
+    checkout_complete(token=record.token, expected_total_minor=basket.total_minor, actor=BUYER)
+
+
+def take_goods_in() -> None:
+    sku = make_stocked_sku()
+    item = StockItem.objects.get(sku_id=sku.pk)
+    place = Location.objects.create(merchant_id=sku.merchant_id, code="second", name="Second")
+    receipt = Receipt(sku_id=sku.pk, quantity=5, dedup_key="five")
+    stock_receive_many(receipts=[receipt], actor=TESTER)
+    stock_adjust(
+        stock_item_id=item.pk, change=-1, reason_note="broken", dedup_key="one", actor=TESTER
+    )
+    stock_transfer(
+        stock_item_id=item.pk, to_location_id=place.pk, quantity=2, dedup_key="two", actor=TESTER
+    )
+
+
+def ship_in_two_parcels_and_complete() -> None:
+    order = only_order(make_paid_group(units=3))
+    pack(order)
+    [line] = order.lines.all()
+    order_ship(order_id=order.pk, actor=MERCHANT, quantities={line.pk: 1})
+    order_ship(order_id=order.pk, actor=MERCHANT)
+    stock_restock(quantity=1, dedup_key="back", actor=TESTER, reference=line.pk)
+    for shipment in Shipment.objects.filter(reference=order.pk):
+        number = f"T{shipment.pk}"
+        tracking_record(shipment_id=shipment.pk, tracking_number=number, actor=TESTER)
+        scan(shipment, "delivered")
+    deliver_events()
+    order_deliver(order_id=order.pk, actor=BUYER)
+    clock.advance(timedelta(days=15))
+    order_complete(order_id=order.pk, actor=TESTER)
+
+
+def scan(shipment: Shipment, code: str) -> None:
+    parcel_event_record(
+        shipment_id=shipment.pk,
+        code=code,
+        at=SCANNED_AT,
+        event_id=f"{code}-{shipment.pk}",
+        actor=TESTER,
+    )
+
+
+def give_money_back() -> None:
+    """Of an order that was cancelled: it fails, is sent once more and arrives."""
+    order = only_order(make_paid_group())
+    order_refund(order_id=order.pk, amount_minor=1, reason="late", request_key="k", actor=MERCHANT)
+    order_cancel(order_id=order.pk, actor=MERCHANT, reason="out of stock")
+    refund = Refund.objects.filter(reference=order.pk).latest("pk")
+    refund_send(refund_id=refund.pk, actor=TESTER)
+    say_of_refund(refund, "refund_failed")
+    refund_retry(refund_id=refund.pk, actor=TESTER)
+    refund_send(refund_id=refund.pk, actor=TESTER)
+    answer = Answer(status="succeeded", amount_minor=refund.amount_minor, currency=refund.currency)
+    refund_answer_record(refund_id=refund.pk, answer=answer, actor=CHANNEL)
+
+
+def say_of_refund(refund: Refund, kind: str) -> None:
+    refund_fact_record(
+        refund_id=refund.pk,
+        kind=kind,
+        amount_minor=refund.amount_minor,
+        currency=refund.currency,
+        channel_ref=f"ref_{refund.channel_key}",
+        origin="webhook",
+        actor=CHANNEL,
+    )
+
+
+def call_off_before_payment() -> None:
+    group = make_group(orders=2)
+    attempt = start_payment(group)
+    order_group_cancel(group_id=group.pk, actor=BUYER, reason="mind")
+    capture(attempt)  # all the same
+    deliver_events()
+
+
+def call_off_after_payment() -> None:
+    group = make_paid_group(orders=2)
+    pack(group.orders.all()[0])
+    order_group_cancel(group_id=group.pk, actor=MERCHANT, reason="sold out")
+    order_group_summarise(group_id=group.pk, actor=TESTER)
+
+
+def run_out_of_time() -> None:
+    group, tried = make_group(orders=2), make_group()
+    attempt = start_payment(tried)
+    clock.advance(LATE)
+    for late in (group, tried):
+        order_group_expire(group_id=late.pk, actor=TESTER)
+        cart_refill(group_id=late.pk, cart_id=None, actor=BUYER)
+    capture(attempt)
+    order_group_pay(group_id=tried.pk, payment_id=payment_of(tried).pk, actor=TESTER)
+
+
+def capture_twice() -> None:
+    group = make_group()
+    first = start_payment(group)
+    answered(first, "processing")
+    answered(first, "failed")
+    second = start_payment(group)
+    capture(second)
+    order_group_pay(group_id=group.pk, payment_id=payment_of(group).pk, actor=TESTER)
+    capture(first)
+
+
+def answered(attempt: Attempt, status: str) -> None:
+    answer = Answer(
+        status=status,
+        amount_minor=attempt.amount_minor,
+        currency=attempt.currency,
+        ref=f"ref-{attempt.pk}",
+    )
+    attempt_answer_record(attempt_id=attempt.pk, answer=answer, actor=CHANNEL)
+
+
+def hear_from_outside() -> None:
+    attempt = start_payment(make_group())
+    amount = {"amount_minor": attempt.amount_minor, "currency": attempt.currency}
+    key = attempt.channel_key
+    notice = hook("sandbox", kind="payment.captured", key=key, ref=f"ref-{key}", **amount)
+    channel_hook_process(hook_id=notice.pk, actor=TESTER)
+    deliver_events()
+
+    order = only_order(OrderGroup.objects.get(pk=attempt.payment.reference))
+    pack(order)
+    order_ship(order_id=order.pk, actor=MERCHANT)
+    parcel = {"key": str(Shipment.objects.get(reference=order.pk).pk), "tracking_number": "T1"}
+    told = hook("carrier", kind="parcel.scan", code="delivered", at=str(SCANNED_AT), **parcel)
+    carrier_hook_process(hook_id=told.pk, actor=TESTER)
+
+
+def hook(channel: str, **document: object) -> Hook:
+    event_id = f"evt-{document['key']}"
+    hook_store(
+        channel=channel,
+        event_id=event_id,
+        payload=json.dumps(document).encode(),
+        headers={},
+        event_type="test.stored",
+    )
+    return Hook.objects.get(event_id=event_id)
+
+
+def services() -> Iterator[str]:
+    """The full names of all services of the story and of its three capabilities."""
+    decorated = command(len).__code__
+    for app in APPS:
+        for found in pkgutil.iter_modules(app.__path__, f"{app.__name__}."):
+            for value in vars(import_module(found.name)).values():
+                if getattr(value, "__code__", None) is decorated:
+                    yield f"{value.__module__}.{value.__name__}"
+
+
+def test_no_two_services_lock_two_tables_in_opposite_orders(traces: list[Trace]) -> None:
+    assert inversions([documented(), *traces]) == []
+
+
+def test_stock_rows_are_locked_by_the_last_statement(traces: list[Trace]) -> None:
+    assert stragglers(traces) == []
+    assert sum(STOCK in trace.tables for trace in traces) > 10
+
+
+def test_the_walk_calls_every_service(traces: list[Trace]) -> None:
+    assert set(services()) - {trace.name for trace in traces} == set()
+
+
+def tell_by_mail() -> None:
+    group = make_group()
+    mails = mail_write(
+        event_id=uuid4(),
+        template="order_placed_unpaid",
+        group_id=group.pk,
+        object_id=group.pk,
+        actor=TESTER,
+    )
+    mail_sent(mail_id=mails[0].pk, actor=TESTER)
+
+
+@command
+def lock_reservations_before_the_group(group: OrderGroup) -> None:
+    lock_reservations(line_ids(group.orders.all()))
+    lock_group(group.pk)
+
+
+@command
+def fire_before_locking_reservations(group: OrderGroup) -> None:
+    payment_close(reference=group.pk, actor=TESTER, reason="planted")
+    lock_reservations(line_ids(group.orders.all()))
+
+
+@command
+def read_while_holding_stock(group: OrderGroup) -> None:
+    reservation_release(references=line_ids(group.orders.all()), actor=TESTER, reason="planted")
+    Order.objects.count()
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("planted", "pair"),
+    [
+        (lock_reservations_before_the_group, ("inventory_reservation", "orders_ordergroup")),
+        (fire_before_locking_reservations, ("core_outboxstream", "inventory_reservation")),
+    ],
+)
+def test_a_service_that_turns_the_order_round_is_named(
+    planted: Callable[[OrderGroup], None], pair: tuple[str, str]
+) -> None:
+    group = make_group()
+    with recorded() as traces:
+        planted(group)
+    [found] = inversions([documented(), *traces])
+    assert found.startswith(f"{pair[0]} → {pair[1]} in {planted.__module__}.{planted.__name__};")
+
+
+@pytest.mark.django_db
+def test_a_service_that_goes_on_after_the_stock_is_named() -> None:
+    group = make_group()
+    with recorded() as traces:
+        read_while_holding_stock(group)
+    assert inversions([documented(), *traces]) == []
+    [found] = stragglers(traces)
+    assert "read_while_holding_stock: SELECT COUNT" in found

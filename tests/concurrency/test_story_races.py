@@ -1,0 +1,126 @@
+"""The story under many hands at once: placing, paying, cancelling and expiring the same things."""
+
+from collections import Counter
+from collections.abc import Callable
+from datetime import timedelta
+from functools import partial
+
+import pytest
+
+from core import audit, clock
+from inventory.models import Reservation, StockItem
+from inventory.services import reservation
+from orders.models import Order, OrderGroup
+from orders.services.cancel import order_cancel, order_group_cancel
+from orders.services.expire import order_group_expire
+from orders.services.place import order_group_place
+from payments.models import Refund
+from tests.concurrency.threads import at_once, buyers_allowed, without_stock_constraint
+from tests.factories import TESTER
+from tests.factories.story import (
+    BUYER,
+    MERCHANT,
+    Basket,
+    capture,
+    deliver_events,
+    fill_cart,
+    make_checkout,
+    make_group,
+    make_paid_group,
+    make_stocked_sku,
+    start_payment,
+)
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+UNITS = 50
+
+
+def placing(basket: Basket) -> Callable[[], object]:
+    checkout = make_checkout(basket)
+    return lambda: order_group_place(cart_id=basket.cart_id, checkout=checkout, actor=BUYER)
+
+
+def buy_fifty_units_with_all_buyers() -> tuple[int, Counter[str]]:
+    sku = make_stocked_sku(units=UNITS)
+    buyers = buyers_allowed()
+    return buyers, at_once([placing(fill_cart([(sku, 1)])) for _ in range(buyers)])
+
+
+def test_two_hundred_buyers_place_exactly_fifty_orders() -> None:
+    buyers, outcomes = buy_fifty_units_with_all_buyers()
+    assert outcomes == {"done": UNITS, "stock.insufficient": buyers - UNITS}
+    assert OrderGroup.objects.count() == UNITS
+    assert list(StockItem.objects.values_list("on_hand", "reserved")) == [(UNITS, UNITS)]
+    assert audit.run() == []
+
+
+def test_without_the_guard_the_same_buyers_place_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reservation, "ENOUGH", "true")
+    with without_stock_constraint():
+        _, outcomes = buy_fifty_units_with_all_buyers()
+        assert outcomes["done"] > UNITS
+        assert {violation.view.code for violation in audit.run()} == {"I03"}
+
+
+def test_a_checkout_sent_by_eight_hands_makes_one_group() -> None:
+    basket = fill_cart([(make_stocked_sku(), 1)])
+    submit = placing(basket)
+    assert at_once([submit] * 8) == {"done": 8}
+    assert OrderGroup.objects.count() == 1
+    assert Reservation.objects.count() == 1
+
+
+def test_baskets_in_any_order_of_skus_and_merchants_never_deadlock() -> None:
+    skus = [make_stocked_sku(units=100) for _ in range(6)]
+    orders = [[(sku, 1) for sku in skus[turn:] + skus[:turn]] for turn in range(6)] * 4
+    outcomes = at_once([placing(fill_cart(wants)) for wants in orders])
+    assert outcomes == {"done": 24}
+    assert set(StockItem.objects.values_list("reserved", flat=True)) == {24}
+
+
+def test_cancelling_and_expiring_at_once_release_once() -> None:
+    groups = [make_group(units=2) for _ in range(6)]
+    clock.advance(timedelta(minutes=31))
+    at_once([partial(end, group, turn) for group in groups for turn in range(4)])
+    assert set(OrderGroup.objects.values_list("status", flat=True)) == {"expired"}
+    assert set(StockItem.objects.values_list("on_hand", "reserved")) == {(10, 0)}
+    deliver_events()
+    assert audit.run() == []
+
+
+def end(group: OrderGroup, turn: int) -> None:
+    if turn % 2:
+        order_group_expire(group_id=group.id, actor=TESTER)
+    else:
+        order_group_cancel(group_id=group.id, actor=BUYER, reason="race")
+
+
+@pytest.mark.parametrize("_round", range(5))
+def test_money_and_expiry_at_once_end_paid_or_refunded(_round: int) -> None:
+    group = make_group()
+    attempt = start_payment(group)
+    clock.advance(timedelta(minutes=31))
+    at_once(
+        [
+            lambda: capture(attempt),
+            lambda: capture(attempt, origin="query"),
+            lambda: order_group_expire(group_id=group.id, actor=TESTER),
+        ]
+    )
+    deliver_events()
+    status = OrderGroup.objects.get().status
+    refunds = list(Refund.objects.values_list("amount_minor", flat=True))
+    assert (status, refunds) in (("paid", []), ("expired", [group.total_minor]))
+    assert audit.run() == []
+
+
+def test_an_order_cancelled_by_both_sides_is_refunded_once() -> None:
+    group = make_paid_group(orders=2)
+    order = Order.objects.filter(group=group).order_by("id")[0]
+    at_once(
+        [lambda: order_cancel(order_id=order.id, actor=MERCHANT, reason="out of stock")] * 4
+        + [lambda: order_group_cancel(group_id=group.id, actor=BUYER, reason="mind")] * 4
+    )
+    refunds = dict(Refund.objects.values_list("reference", "amount_minor"))
+    assert refunds == {order.id: order.total_minor for order in group.orders.all()}
