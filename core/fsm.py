@@ -1,7 +1,7 @@
 """The only place where a status changes.
 
-`start()` gives birth to rows, `fire()` moves locked rows on. Both leave a state-change row and an
-outbox event per step. The transitions themselves are inert django-fsm methods on the models:
+`start()` gives birth to rows, `fire()` moves locked rows on. Both check the step by the machine (its
+states, roles and guard), and leave a state-change row and an outbox event per step. The transitions themselves are inert django-fsm methods on the models:
 stock, money and mail happen in the service that fires them.
 """
 
@@ -19,6 +19,7 @@ from core.clock import now as business_time
 from core.errors import Conflict, ProgrammingMistake
 from core.locks import mark_born, require_locked
 from core.models import OutboxEvent, StateChange
+from core.origin import origin
 from core.outbox import Fact, emit
 from core.sharding import GroupModel
 from core.states import Machine
@@ -29,6 +30,9 @@ class Stateful(GroupModel):
     """A row with a machine. `version` counts its steps; `status` is written by this module only."""
 
     machine: ClassVar[Machine]
+    # Fields that may change later on: their first values are kept with the birth, so that the row can
+    # be shown as it was at any instant.
+    told: ClassVar[tuple[str, ...]] = ()
 
     status = FSMField(max_length=20, protected=True)
     status_changed_at = models.DateTimeField()
@@ -73,7 +77,8 @@ def start(
         row.__dict__["status"] = row.machine.edge(verb).target  # protected against anyone else
         row.status_changed_at = moment
         mark_born(row)
-        steps.append(_step(row, "", verb, actor, "", moment))
+        first = {name: [None, kept(getattr(row, name))] for name in row.told}
+        steps.append(_step(row, "", verb, actor, "", moment, first))
     if write:
         write.insert(*rows)
     else:
@@ -93,16 +98,19 @@ def fire(
 ) -> None:
     """Moves locked rows of one model on by one verb, all or none.
 
-    `fields` are set on every row by the same UPDATE; `at` is the business time read under the
-    lock, where the service has read it. Raises Conflict `state.conflict` where the
-    verb does not lead out of a row's state. Emits the verb's event for each row.
+    `fields` are set on every row by the same UPDATE, and kept with the step as old and new value;
+    `at` is the business time read under the lock, where the service has read it. Raises Conflict
+    `state.conflict` where the verb does not lead out of a row's state, its guard does not hold or it
+    is not the actor's to take. Emits the verb's event for each row.
     """
     rows = [rows] if isinstance(rows, Stateful) else rows
     if not rows:
         return
     for row in rows:
-        _require_possible(row, verb)
+        require_locked(row)
     moment = at or business_time()
+    for row in rows:
+        _require_possible(row, verb, actor, moment)
     before: dict[str, list[Stateful]] = defaultdict(list)
     steps = []
     for row in rows:
@@ -113,9 +121,9 @@ def fire(
     _record(rows, steps, moment, payload or {}, None)
 
 
-def _require_possible(row: Stateful, verb: str) -> None:
-    require_locked(row)
-    if not can_proceed(getattr(row, verb)):
+def _require_possible(row: Stateful, verb: str, actor: object, moment: datetime) -> None:
+    edge = row.machine.step(verb, row.status, getattr(actor, "role", None))
+    if not (can_proceed(getattr(row, verb)) and edge and edge.holds(row, moment)):
         raise Conflict(
             "state.conflict",
             _("This is not possible in the present state."),
@@ -137,27 +145,47 @@ def _advance(
     source = row.status
     getattr(row, verb)()
     row.version += 1
-    row.status_changed_at = moment
+    if row.status != source:
+        row.status_changed_at = moment
+    changes = {
+        name: [kept(getattr(row, name)), kept(value)]
+        for name, value in fields.items()
+        if getattr(row, name) != value
+    }
     for name, value in fields.items():
         setattr(row, name, value)
-    return _step(row, source, verb, actor, reason, moment)
+    return _step(row, source, verb, actor, reason, moment, changes)
+
+
+def kept(value: object) -> object:
+    """A field's value as a state change keeps it: a moment as text, to the microsecond."""
+    return value.isoformat() if isinstance(value, datetime) else value
 
 
 def _update(rows: list[Stateful], status: str, moment: datetime, fields: dict[str, Any]) -> None:
     """One conditional UPDATE for rows that leave the same state; the lock makes a miss a mistake."""
     model = type(rows[0])
+    if rows[0].status != status:
+        fields = {**fields, "status": rows[0].status, "status_changed_at": moment}
     changed = model._default_manager.filter(
         id__in=[row.id for row in rows],
         shard_key__in={row.shard_key for row in rows},
         status=status,
-    ).update(status=rows[0].status, status_changed_at=moment, version=F("version") + 1, **fields)
+    ).update(version=F("version") + 1, **fields)
     if changed != len(rows):
         raise ProgrammingMistake(f"{changed} of {len(rows)} {model.__name__} were {status}")
 
 
 def _step(
-    row: Stateful, source: str, verb: str, actor: object, reason: str, moment: datetime
+    row: Stateful,
+    source: str,
+    verb: str,
+    actor: object,
+    reason: str,
+    moment: datetime,
+    changes: dict[str, list[object]],
 ) -> StateChange:
+    known = origin()
     return StateChange.build(
         row.shard_key,
         noun=row.machine.noun,
@@ -167,7 +195,10 @@ def _step(
         to_state=row.status,
         verb=verb,
         actor=str(actor),
-        reason=reason,
+        reason=reason[:200],
+        changes=changes,
+        source=known.source,
+        request_id=known.request_id,
         at=moment,
     )
 

@@ -29,7 +29,11 @@ __all__ = [
 
 
 class StateChange(GroupModel):
-    """One step of one row through its machine. Append-only; `seq` counts 1, 2, 3 per row."""
+    """One step of one row through its machine. Append-only; `seq` counts 1, 2, 3 per row.
+
+    `changes` keeps {field: [old, new]}, so that the row can be shown as it was at any instant;
+    `source` and `request_id` say where the step came from (`core.origin`).
+    """
 
     noun = models.CharField(max_length=20)
     object_id = models.BigIntegerField()
@@ -40,6 +44,9 @@ class StateChange(GroupModel):
     actor = models.CharField(max_length=80)
     reason = models.CharField(max_length=200, blank=True)
     event_id = models.UUIDField(null=True)
+    changes = models.JSONField(default=dict)
+    source = models.CharField(max_length=10, blank=True)
+    request_id = models.CharField(max_length=64, blank=True)
     at = models.DateTimeField()
 
     class Meta:

@@ -59,7 +59,7 @@ def _edges(machine: Machine) -> list[StateEdge]:
             noun=machine.noun,
             verb=edge.verb,
             from_state=source,
-            to_state=edge.target,
+            to_state=edge.leads_to(source),
             emits=bool(edge.past),
         )
         for edge in (*machine.births, *machine.edges)

@@ -1,15 +1,19 @@
-"""What a machine is: its states, its edges, and the past words that its events are named by.
+"""What a machine is: its states, its steps, who may take them and when.
 
 Each app lists its machines in its own `states.py` with these classes, and nothing else lists states:
-the transitions of the models, the audit views and the tests read the machines.
+the transitions of the models, what is offered on pages, in consoles and by the API, `docs/states.md`,
+the audit views and the tests read the machines.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from django_fsm import transition
+
+# The target of a step that leaves the row in its state: it changes fields, and is told like any other.
+STAYS = "="
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,34 +32,70 @@ class State:
 
 
 @dataclass(frozen=True, slots=True)
+class Guard:
+    """What must hold beside the state. `holds(row, at, parts)` reads nothing but what it is given.
+
+    `at` is business time; `parts` are the rows that belong to the row (the orders of a group), where
+    the caller has them.
+    """
+
+    words: str
+    holds: Callable[[Any, datetime, Sequence[Any]], bool]
+
+
+@dataclass(frozen=True, slots=True)
 class Edge:
     """One verb: the states that it leads out of, the state that it leads to, and its past word.
 
     `past` names the event; without it the step leaves only its state-change row. A birth has no
-    sources.
+    sources. `roles` may take the step; none named: the code alone does. A verb may have several
+    edges to one target, with other roles or guards.
     """
 
     verb: str
     sources: tuple[str, ...]
     target: str
     past: str = ""
+    roles: tuple[str, ...] = ()
+    guard: Guard | None = None
+
+    def leads_to(self, source: str) -> str:
+        """The state after the step out of that state."""
+        return source if self.target == STAYS else self.target
+
+    def allows(self, role: str | None) -> bool:
+        """True where that party may take the step."""
+        return not self.roles or role in self.roles
+
+    def holds(self, row: Any, at: datetime, parts: Sequence[Any] = ()) -> bool:
+        """True where nothing but the state may stand in the way."""
+        return self.guard is None or self.guard.holds(row, at, parts)
 
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """The whole life of one noun."""
+    """The whole life of one noun.
+
+    `asks` are what a party may ask for in a state although the row itself does not move: paying
+    starts an attempt, asking for a cancellation starts a request.
+    """
 
     noun: str
     states: tuple[State, ...]
     births: tuple[Edge, ...]
     edges: tuple[Edge, ...]
+    asks: tuple[Edge, ...] = ()
 
     def edge(self, verb: str) -> Edge:
-        """The edge of that verb, births included. Raises KeyError where there is none."""
+        """The first edge of that verb, births included. Raises KeyError where there is none."""
         for edge in (*self.births, *self.edges):
             if edge.verb == verb:
                 return edge
         raise KeyError(f"{self.noun} has no verb {verb}")
+
+    def edges_of(self, verb: str) -> list[Edge]:
+        """All edges of that verb, births left out."""
+        return [edge for edge in self.edges if edge.verb == verb]
 
     def event_type(self, verb: str) -> str:
         """`order.paid` for `pay`; '' for a verb that emits nothing."""
@@ -64,12 +104,33 @@ class Machine:
 
     def may(self, verb: str, state: str) -> bool:
         """True where that verb leads out of that state."""
-        return state in self.edge(verb).sources
+        return any(state in edge.sources for edge in self.edges_of(verb))
+
+    def step(self, verb: str, state: str, role: str | None) -> Edge | None:
+        """The edge by which that party may take the verb out of that state; None where none is."""
+        for edge in self.edges_of(verb):
+            if state in edge.sources and edge.allows(role):
+                return edge
+        return None
+
+    def offers(
+        self, row: Any, role: str, at: datetime, parts: Sequence[Any] = ()
+    ) -> Iterator[Edge]:
+        """What that party may do with the row now, asks and steps, in the order of the table.
+
+        Steps that no role is named for are the code's own and are not offered.
+        """
+        for edge in (*self.asks, *self.edges):
+            if row.status in edge.sources and role in edge.roles and edge.holds(row, at, parts):
+                yield edge
 
     def transition(self, verb: str) -> Callable[[Any], Any]:
         """Decorates the model's method of that name as its django-fsm transition."""
-        edge = self.edge(verb)
+        edges = self.edges_of(verb)
+        [target] = {edge.target for edge in edges}
         decorate: Callable[[Any], Any] = transition(
-            field="status", source=list(edge.sources), target=edge.target
+            field="status",
+            source=[source for edge in edges for source in edge.sources],
+            target=None if target == STAYS else target,
         )
         return decorate

@@ -1,6 +1,11 @@
 """The machine of a shipment, and what a carrier's scan says about it."""
 
+from accounts.actors import Role
 from core.states import Edge, Machine, State
+
+SELLERS = (Role.MERCHANT, Role.STAFF, Role.SYSTEM)
+# What a carrier has said, or somebody who knows.
+SAID = (Role.CARRIER, Role.MERCHANT, Role.STAFF, Role.SYSTEM)
 
 SHIPMENT = Machine(
     noun="shipment",
@@ -13,15 +18,21 @@ SHIPMENT = Machine(
         State("lost", "The carrier can't find it."),
         State("returned", "Back at the sender."),
     ),
-    births=(Edge("prepare", (), "prepared", "prepared"),),
+    births=(Edge("prepare", (), "prepared", "prepared", SELLERS),),
     edges=(
-        Edge("hand_over", ("prepared",), "handed_over", "handed_over"),
-        Edge("move", ("handed_over",), "in_transit", "moved"),
+        Edge("hand_over", ("prepared",), "handed_over", "handed_over", SELLERS),
+        Edge("move", ("handed_over",), "in_transit", "moved", SAID),
         # A lost parcel may turn up; one that was brought to the door may be refused there.
-        Edge("deliver", ("handed_over", "in_transit", "lost"), "delivered", "delivered"),
-        Edge("void", ("prepared",), "void", "voided"),
-        Edge("lose", ("handed_over", "in_transit"), "lost", "lost"),
-        Edge("return", ("handed_over", "in_transit", "lost", "delivered"), "returned", "returned"),
+        Edge("deliver", ("handed_over", "in_transit", "lost"), "delivered", "delivered", SAID),
+        Edge("void", ("prepared",), "void", "voided", (Role.BUYER, *SELLERS)),
+        Edge("lose", ("handed_over", "in_transit"), "lost", "lost", SAID),
+        Edge(
+            "return",
+            ("handed_over", "in_transit", "lost", "delivered"),
+            "returned",
+            "returned",
+            SAID,
+        ),
     ),
 )
 

@@ -1,6 +1,10 @@
 """The machine of a reservation. It emits no events: the stock movements tell what happened."""
 
+from accounts.actors import Role
 from core.states import Edge, Machine, State
+
+PARTIES = (Role.BUYER, Role.MERCHANT, Role.STAFF, Role.SYSTEM)
+SELLERS = (Role.MERCHANT, Role.STAFF, Role.SYSTEM)
 
 RESERVATION = Machine(
     noun="reservation",
@@ -10,10 +14,10 @@ RESERVATION = Machine(
         State("shipped", "All units have left."),
         State("released", "The units that had not left are for sale again."),
     ),
-    births=(Edge("hold", (), "held"),),
+    births=(Edge("hold", (), "held", roles=PARTIES),),
     edges=(
-        Edge("commit", ("held",), "committed"),
-        Edge("ship", ("committed",), "shipped"),
-        Edge("release", ("held", "committed"), "released"),
+        Edge("commit", ("held",), "committed", roles=(Role.SYSTEM,)),
+        Edge("ship", ("committed",), "shipped", roles=SELLERS),
+        Edge("release", ("held", "committed"), "released", roles=PARTIES),
     ),
 )

@@ -1,17 +1,17 @@
-"""What a party may do now: one answer for pages, consoles and API. The services decide again."""
+"""What a party may do now: one answer for pages, consoles and API, read from the machines.
 
-from collections.abc import Sequence
+The services decide again, under the lock.
+"""
+
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from accounts.actors import Role
 from core import clock
+from core.states import Edge
 from orders import states
 from orders.models import Order, OrderGroup
-
-SELLERS = frozenset({Role.MERCHANT, Role.STAFF})
-# The last state in which the buyer may still call an order off alone: packing has not begun.
-BUYER_MAY_CANCEL = frozenset({states.PAID, states.ACKNOWLEDGED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,37 +25,20 @@ class Action:
 def group_actions(
     group: OrderGroup, orders: Sequence[Order], role: Role, *, at: datetime | None = None
 ) -> list[Action]:
-    """What that role may do with the whole group: `pay` and `cancel`, the buyer and the staff.
+    """What that role may do with the whole group of these orders.
 
     A list asks for the time once and gives it as `at`.
     """
-    if role not in (Role.BUYER, Role.STAFF):
-        return []
-    if group.status == states.PENDING_PAYMENT and (at or clock.now()) < group.pay_before:
-        return [Action("pay", group.pay_before), Action("cancel", group.pay_before)]
-    live = [order for order in orders if order.status != states.CANCELLED]
-    if group.status == states.PAID and live and all(_cancellable(order, role) for order in live):
-        return [Action("cancel")]
-    return []
+    if group.status != states.PENDING_PAYMENT:  # only its deadline asks for the time
+        return _actions(states.GROUP.offers(group, role, group.status_changed_at, orders), None)
+    moment = at or clock.now()
+    return _actions(states.GROUP.offers(group, role, moment, orders), group.pay_before)
 
 
 def order_actions(order: Order, role: Role) -> list[Action]:
-    """What that role may do with one order of a paid group, in the order of its life.
-
-    Reads nothing: a partly shipped order that lists `cancel` is refused by the service.
-    """
-    verbs = []
-    if role in SELLERS:
-        forward = ("acknowledge", "start_packing", "ship")
-        verbs = [verb for verb in forward if states.ORDER.may(verb, order.status)]
-    if role in (Role.BUYER, Role.STAFF) and states.ORDER.may("deliver", order.status):
-        verbs.append("deliver")
-    if order.status != states.PENDING_PAYMENT and _cancellable(order, role):
-        verbs.append("cancel")
-    return [Action(verb) for verb in verbs]
+    """What that role may do with one order. Reads nothing: no guard of a party asks for the time."""
+    return _actions(states.ORDER.offers(order, role, order.status_changed_at), None)
 
 
-def _cancellable(order: Order, role: Role) -> bool:
-    if role == Role.BUYER:
-        return order.status in BUYER_MAY_CANCEL
-    return role in SELLERS and states.ORDER.may("cancel", order.status)
+def _actions(edges: Iterable[Edge], deadline: datetime | None) -> list[Action]:
+    return [Action(verb, deadline) for verb in dict.fromkeys(edge.verb for edge in edges)]

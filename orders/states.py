@@ -1,8 +1,11 @@
-"""The machines of the order group and of the order: the whole tables, each on one screen."""
+"""The machines of the story: group, order, cancel request, return. Each whole table on one screen."""
 
+from collections.abc import Sequence
 from datetime import timedelta
+from typing import Any
 
-from core.states import Edge, Machine, State
+from accounts.actors import Role
+from core.states import STAYS, Edge, Guard, Machine, State
 
 PENDING_PAYMENT = "pending_payment"
 EXPIRING = "expiring"
@@ -14,62 +17,211 @@ PACKING = "packing"
 SHIPPED = "shipped"
 DELIVERED = "delivered"
 COMPLETED = "completed"
+REQUESTED = "requested"
+
+BUYER, MERCHANT, STAFF = Role.BUYER, Role.MERCHANT, Role.STAFF
+CARRIER, SYSTEM = Role.CARRIER, Role.SYSTEM
+SELLERS = (MERCHANT, STAFF)
+
+# A shopper may ask for more time within the last five minutes (WCAG 2.2.1, see `extend`).
+EXTENDABLE_WITHIN = timedelta(minutes=5)
+
+
+def _live_in(orders: Sequence[Any], states: tuple[str, ...]) -> bool:
+    """True where an order lives and all that do are in these states with every unit at home."""
+    live = [order for order in orders if order.status != CANCELLED]
+    return bool(live) and all(
+        order.status in states and order.first_left_at is None for order in live
+    )
+
+
+IN_TIME = Guard("before the deadline to pay", lambda row, at, parts: at < row.pay_before)
+OVERDUE = Guard("from the deadline to pay on", lambda row, at, parts: at >= row.pay_before)
+NEARLY_DUE = Guard(
+    "within five minutes before the deadline, ten times at most, never in a flash sale",
+    lambda row, at, parts: (
+        row.extensions_left > 0 and row.pay_before - EXTENDABLE_WITHIN <= at < row.pay_before
+    ),
+)
+NONE_PACKED = Guard(
+    "while no live order has gone further",
+    lambda row, at, parts: _live_in(parts, (PAID, ACKNOWLEDGED)),
+)
+NONE_LEFT = Guard(
+    "while of no live order a unit has left",
+    lambda row, at, parts: _live_in(parts, (PAID, ACKNOWLEDGED, PACKING)),
+)
+NOTHING_LEFT = Guard("while no unit has left", lambda row, at, parts: row.first_left_at is None)
+NO_REQUEST = Guard(
+    "while no cancellation is asked for", lambda row, at, parts: row.cancel_requested_until is None
+)
+REQUEST_OPEN = Guard(
+    "while a cancellation is asked for",
+    lambda row, at, parts: row.cancel_requested_until is not None,
+)
+WINDOW_OVER = Guard("once the return window is over", lambda row, at, parts: at >= row.return_until)
+
 
 GROUP = Machine(
     noun="order_group",
     states=(
-        State(PENDING_PAYMENT, "placed, stock is held, waits for the money", driver="buyer"),
+        State(PENDING_PAYMENT, "placed, stock is held, waits for the money", driver=BUYER),
         State(
             EXPIRING,
             "out of time, the channel is asked to close",
-            driver="system",
+            driver=SYSTEM,
             longest_age=timedelta(minutes=10),
         ),
         State(PAID, "the money is secured; its orders live on"),
         State(EXPIRED, "not paid in time; nothing is held"),
         State(CANCELLED, "called off before it was paid; nothing is held"),
     ),
-    births=(Edge("place", (), PENDING_PAYMENT, "placed"),),
+    births=(Edge("place", (), PENDING_PAYMENT, "placed", (BUYER, STAFF, SYSTEM)),),
     edges=(
-        Edge("pay", (PENDING_PAYMENT, EXPIRING), PAID, "paid"),
-        Edge("start_expiring", (PENDING_PAYMENT,), EXPIRING, "expiring_started"),
-        Edge("expire", (PENDING_PAYMENT, EXPIRING), EXPIRED, "expired"),
-        Edge("cancel", (PENDING_PAYMENT,), CANCELLED, "cancelled"),
-        Edge("reinstate", (EXPIRED,), PAID, "reinstated"),
+        # Money beats the clock.
+        Edge("pay", (PENDING_PAYMENT, EXPIRING), PAID, "paid", (SYSTEM,)),
+        Edge("extend", (PENDING_PAYMENT,), STAYS, "extended", (BUYER,), NEARLY_DUE),
+        Edge("prolong", (PENDING_PAYMENT,), STAYS, "prolonged", (SYSTEM,), IN_TIME),
+        Edge(
+            "start_expiring", (PENDING_PAYMENT,), EXPIRING, "expiring_started", (SYSTEM,), OVERDUE
+        ),
+        Edge("expire", (PENDING_PAYMENT, EXPIRING), EXPIRED, "expired", (SYSTEM,), OVERDUE),
+        Edge("cancel", (PENDING_PAYMENT,), CANCELLED, "cancelled", (BUYER, STAFF), IN_TIME),
+        Edge("reinstate", (EXPIRED,), PAID, "reinstated", (SYSTEM,)),
+        # Fields that no step of its life changes: summaries, links, addresses.
+        Edge("amend", (PENDING_PAYMENT, EXPIRING, PAID, EXPIRED, CANCELLED), STAYS),
+    ),
+    asks=(
+        Edge("pay", (PENDING_PAYMENT,), STAYS, roles=(BUYER, STAFF), guard=IN_TIME),
+        Edge("cancel", (PAID,), STAYS, roles=(BUYER,), guard=NONE_PACKED),
+        Edge("cancel", (PAID,), STAYS, roles=(STAFF,), guard=NONE_LEFT),
     ),
 )
 
 ORDER = Machine(
     noun="order",
     states=(
-        State(PENDING_PAYMENT, "waits for the group's money", driver="buyer"),
-        State(PAID, "new to the merchant", driver="merchant", longest_age=timedelta(days=2)),
+        State(PENDING_PAYMENT, "waits for the group's money", driver=BUYER),
+        State(PAID, "new to the merchant", driver=MERCHANT, longest_age=timedelta(days=2)),
         State(
             ACKNOWLEDGED,
             "accepted by the merchant",
-            driver="merchant",
+            driver=MERCHANT,
             longest_age=timedelta(days=7),
         ),
-        State(PACKING, "being packed", driver="merchant", longest_age=timedelta(days=7)),
-        State(SHIPPED, "the last unit has left", driver="carrier", longest_age=timedelta(days=30)),
+        State(PACKING, "being packed", driver=MERCHANT, longest_age=timedelta(days=7)),
+        State(SHIPPED, "the last unit has left", driver=CARRIER, longest_age=timedelta(days=30)),
         State(
             DELIVERED,
             "with the buyer, the return window is open",
-            driver="system",
+            driver=SYSTEM,
             longest_age=timedelta(days=30),
         ),
         State(COMPLETED, "the return window is over, the merchant has earned it"),
         State(CANCELLED, "called off; what was paid goes back"),
     ),
-    births=(Edge("place", (), PENDING_PAYMENT, "placed"),),
+    births=(Edge("place", (), PENDING_PAYMENT, "placed", (BUYER, STAFF, SYSTEM)),),
     edges=(
-        Edge("pay", (PENDING_PAYMENT,), PAID, "paid"),
-        Edge("acknowledge", (PAID,), ACKNOWLEDGED, "acknowledged"),
-        Edge("start_packing", (ACKNOWLEDGED,), PACKING, "packing_started"),
-        Edge("ship", (PACKING,), SHIPPED, "shipped"),
-        Edge("deliver", (SHIPPED,), DELIVERED, "delivered"),
-        Edge("complete", (DELIVERED,), COMPLETED, "completed"),
-        Edge("cancel", (PENDING_PAYMENT, PAID, ACKNOWLEDGED, PACKING), CANCELLED, "cancelled"),
-        Edge("reinstate", (CANCELLED,), PAID, "reinstated"),
+        Edge("pay", (PENDING_PAYMENT,), PAID, "paid", (SYSTEM,)),
+        Edge("acknowledge", (PAID,), ACKNOWLEDGED, "acknowledged", SELLERS),
+        Edge("start_packing", (ACKNOWLEDGED,), PACKING, "packing_started", SELLERS),
+        Edge("ship", (PACKING,), SHIPPED, "shipped", (*SELLERS, SYSTEM), NO_REQUEST),
+        # Some units have left and some have not. The parcel's own event tells of it.
+        Edge("ship_part", (PACKING,), STAYS),
+        Edge("deliver", (SHIPPED,), DELIVERED, "delivered", (BUYER, STAFF, CARRIER, SYSTEM)),
+        Edge("complete", (DELIVERED,), COMPLETED, "completed", (SYSTEM,), WINDOW_OVER),
+        Edge(
+            "cancel",
+            (PENDING_PAYMENT, PAID, ACKNOWLEDGED),
+            CANCELLED,
+            "cancelled",
+            (BUYER, *SELLERS, SYSTEM),
+            NOTHING_LEFT,
+        ),
+        # From packing on it is the merchant's to say, or the clock's that they let pass.
+        Edge("cancel", (PACKING,), CANCELLED, "cancelled", (*SELLERS, SYSTEM), NOTHING_LEFT),
+        # Some units are called off, others stay.
+        Edge(
+            "reduce",
+            (PENDING_PAYMENT, PAID, ACKNOWLEDGED),
+            STAYS,
+            "reduced",
+            (BUYER, *SELLERS, SYSTEM),
+        ),
+        Edge("reduce", (PACKING,), STAYS, "reduced", (*SELLERS, SYSTEM)),
+        Edge("request_cancel", (PACKING,), STAYS, "", (BUYER,), NO_REQUEST),
+        Edge("settle_request", (PACKING, CANCELLED, SHIPPED), STAYS, "", (), REQUEST_OPEN),
+        Edge("reinstate", (CANCELLED,), PAID, "reinstated", (SYSTEM,)),
+        # Fields that no step of its life changes.
+        Edge(
+            "amend",
+            (
+                PENDING_PAYMENT,
+                PAID,
+                ACKNOWLEDGED,
+                PACKING,
+                SHIPPED,
+                DELIVERED,
+                COMPLETED,
+                CANCELLED,
+            ),
+            STAYS,
+        ),
+    ),
+    asks=(
+        Edge(
+            "refund",
+            (PAID, ACKNOWLEDGED, PACKING, SHIPPED, DELIVERED, COMPLETED),
+            STAYS,
+            roles=SELLERS,
+        ),
+        Edge("answer_request", (PACKING,), STAYS, roles=SELLERS, guard=REQUEST_OPEN),
+        Edge("withdraw_request", (PACKING,), STAYS, roles=(BUYER,), guard=REQUEST_OPEN),
+    ),
+)
+
+CANCEL_REQUEST = Machine(
+    noun="cancel_request",
+    states=(
+        State(
+            REQUESTED,
+            "the buyer asks, the merchant has until the deadline to answer",
+            driver=MERCHANT,
+            longest_age=timedelta(days=7),
+        ),
+        State("approved", "what was asked for is called off"),
+        State("declined", "the order goes on"),
+        State("withdrawn", "the buyer wants the goods after all"),
+    ),
+    births=(Edge("request", (), REQUESTED, "requested", (BUYER,)),),
+    edges=(
+        # The clock approves what nobody has answered in time.
+        Edge("approve", (REQUESTED,), "approved", "approved", (*SELLERS, SYSTEM)),
+        Edge("decline", (REQUESTED,), "declined", "declined", SELLERS),
+        Edge("withdraw", (REQUESTED,), "withdrawn", "withdrawn", (BUYER, SYSTEM)),
+    ),
+)
+
+RETURN = Machine(
+    noun="return",
+    states=(
+        State(REQUESTED, "the buyer wants to send goods back", driver=MERCHANT),
+        State("approved", "the buyer may send them", driver=BUYER),
+        State("in_transit", "on their way back", driver=CARRIER),
+        State("received", "with the merchant, not looked at yet", driver=MERCHANT),
+        State("inspected", "the merchant has said what it is worth", driver=SYSTEM),
+        State("closed", "refunded as inspected, or sent back"),
+        State("declined", "not taken back"),
+        State("withdrawn", "the buyer keeps them"),
+    ),
+    births=(Edge("request", (), REQUESTED, "requested", (BUYER, *SELLERS)),),
+    edges=(
+        Edge("approve", (REQUESTED,), "approved", "approved", (*SELLERS, SYSTEM)),
+        Edge("decline", (REQUESTED,), "declined", "declined", SELLERS),
+        Edge("withdraw", (REQUESTED, "approved"), "withdrawn", "withdrawn", (BUYER, SYSTEM)),
+        Edge("send", ("approved",), "in_transit", "sent", (BUYER, CARRIER)),
+        Edge("receive", ("approved", "in_transit"), "received", "received", (*SELLERS, CARRIER)),
+        Edge("inspect", ("received",), "inspected", "inspected", SELLERS),
+        Edge("close", ("inspected",), "closed", "closed", (*SELLERS, SYSTEM)),
     ),
 )

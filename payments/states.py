@@ -1,6 +1,13 @@
 """The machines of money: a payment, its attempts at channels, its refunds."""
 
+from accounts.actors import Role
 from core.states import Edge, Machine, State
+
+BUYER, SELLERS = Role.BUYER, (Role.MERCHANT, Role.STAFF)
+CHANNEL, SYSTEM = Role.CHANNEL, Role.SYSTEM
+# What a channel has said, be it that it told us or that we asked.
+SAID = (CHANNEL, SYSTEM)
+ANYBODY = (BUYER, *SELLERS, *SAID)
 
 PAYMENT = Machine(
     noun="payment",
@@ -10,11 +17,11 @@ PAYMENT = Machine(
         State("captured", "The money is here."),
         State("closed", "Nobody can pay it any more; money that comes late is taken all the same."),
     ),
-    births=(Edge("open", (), "open", "opened"),),
+    births=(Edge("open", (), "open", "opened", (BUYER, *SELLERS, SYSTEM)),),
     edges=(
-        Edge("authorise", ("open",), "authorised", "authorised"),
-        Edge("capture", ("open", "authorised", "closed"), "captured", "captured"),
-        Edge("close", ("open", "authorised"), "closed", "closed"),
+        Edge("authorise", ("open",), "authorised", "authorised", SAID),
+        Edge("capture", ("open", "authorised", "closed"), "captured", "captured", SAID),
+        Edge("close", ("open", "authorised"), "closed", "closed", ANYBODY),
     ),
 )
 
@@ -30,14 +37,14 @@ ATTEMPT = Machine(
         State("failed", "The channel refused."),
         State("closed", "The channel takes no money for it any more."),
     ),
-    births=(Edge("start", (), "created", "started"),),
+    births=(Edge("start", (), "created", "started", (BUYER, *SELLERS, SYSTEM)),),
     edges=(
-        Edge("require_action", LIVE_ATTEMPT, "requires_action", "action_required"),
-        Edge("process", LIVE_ATTEMPT, "processing", "processing"),
-        Edge("succeed", (*LIVE_ATTEMPT, "failed", "closed"), "succeeded", "succeeded"),
-        Edge("fail", LIVE_ATTEMPT, "failed", "failed"),
+        Edge("require_action", LIVE_ATTEMPT, "requires_action", "action_required", SAID),
+        Edge("process", LIVE_ATTEMPT, "processing", "processing", SAID),
+        Edge("succeed", (*LIVE_ATTEMPT, "failed", "closed"), "succeeded", "succeeded", SAID),
+        Edge("fail", LIVE_ATTEMPT, "failed", "failed", SAID),
         # A channel may close what it had refused; both facts together fold to closed.
-        Edge("close", (*LIVE_ATTEMPT, "failed"), "closed", "closed"),
+        Edge("close", (*LIVE_ATTEMPT, "failed"), "closed", "closed", SAID),
     ),
 )
 
@@ -51,13 +58,13 @@ REFUND = Machine(
         State("failed", "The channel could not give it back.", driver="staff"),
         State("declined", "It was not approved."),
     ),
-    births=(Edge("request", (), "pending", "requested"),),
+    births=(Edge("request", (), "pending", "requested", ANYBODY),),
     edges=(
-        Edge("approve", ("pending",), "approved", "approved"),
-        Edge("decline", ("pending",), "declined", "declined"),
-        Edge("send", ("approved",), "sent", "sent"),
-        Edge("succeed", ("sent", "failed"), "succeeded", "succeeded"),
-        Edge("fail", ("sent",), "failed", "failed"),
-        Edge("retry", ("failed",), "approved", "approved"),
+        Edge("approve", ("pending",), "approved", "approved", ANYBODY),
+        Edge("decline", ("pending",), "declined", "declined", (Role.STAFF,)),
+        Edge("send", ("approved",), "sent", "sent", SAID),
+        Edge("succeed", ("sent", "failed"), "succeeded", "succeeded", SAID),
+        Edge("fail", ("sent",), "failed", "failed", SAID),
+        Edge("retry", ("failed",), "approved", "approved", (*SELLERS, SYSTEM)),
     ),
 )

@@ -1,7 +1,18 @@
-"""Tables of the story: the cart, what is made of it when it is placed, and what is told of that."""
+"""Tables of the story: the cart, what is made of it when it is placed, and what comes after."""
 
+from orders.models.aftersale import CancelRequest, Note
 from orders.models.cart import Cart, CartLine, CheckoutRecord
 from orders.models.mail import Mail
 from orders.models.order import Order, OrderGroup, OrderLine
 
-__all__ = ["Cart", "CartLine", "CheckoutRecord", "Mail", "Order", "OrderGroup", "OrderLine"]
+__all__ = [
+    "CancelRequest",
+    "Cart",
+    "CartLine",
+    "CheckoutRecord",
+    "Mail",
+    "Note",
+    "Order",
+    "OrderGroup",
+    "OrderLine",
+]

@@ -12,6 +12,9 @@ from core.fsm import Stateful
 from core.sharding import GroupModel
 from orders import states
 
+# How often a shopper may ask for more time to pay; never in a flash sale.
+MOST_EXTENSIONS = 10
+
 
 class OrderGroup(Stateful):
     """What a shopper places once and pays once. `number` identifies it and permits nothing."""
@@ -36,6 +39,10 @@ class OrderGroup(Stateful):
         RETURNED = "returned"
 
     machine = states.GROUP
+    told = (
+        *("email", "shipping_address", "pay_before", "extensions_left", "called_off_minor"),
+        *("link_version", "payment_summary", "fulfilment_summary"),
+    )
 
     number = models.CharField(max_length=40)
     checkout_token = models.CharField(max_length=64)
@@ -51,7 +58,10 @@ class OrderGroup(Stateful):
     tax_minor = models.BigIntegerField(default=0)
     total_minor = models.BigIntegerField()
     placed_at = models.DateTimeField()
+    # Called off before it was paid, so never to be paid: the total stays what was placed.
+    called_off_minor = models.BigIntegerField(default=0)
     pay_before = models.DateTimeField()
+    extensions_left = models.SmallIntegerField(default=MOST_EXTENSIONS)
     link_version = models.SmallIntegerField(default=1)  # raising it ends the links given so far
     session_key = models.CharField(max_length=64, blank=True)  # the visit's, for figures alone
     payment_summary = models.CharField(
@@ -80,12 +90,24 @@ class OrderGroup(Stateful):
             models.CheckConstraint(
                 condition=Q(total_minor__gte=0), name="orders_group_total_not_negative"
             ),
+            models.CheckConstraint(
+                condition=Q(called_off_minor__gte=0) & Q(called_off_minor__lte=F("total_minor")),
+                name="orders_group_called_off_bounds",
+            ),
+            models.CheckConstraint(
+                condition=Q(extensions_left__gte=0), name="orders_group_extensions_left"
+            ),
         ]
         indexes = [
             models.Index(
                 fields=["pay_before", "id"],
                 condition=Q(status=states.PENDING_PAYMENT),
                 name="orders_group_unpaid",
+            ),
+            models.Index(
+                fields=["pay_before", "id"],
+                condition=Q(status=states.EXPIRING),
+                name="orders_group_expiring",
             ),
             models.Index(fields=["customer", "-id"], name="orders_group_customer"),
             models.Index(fields=["number"], name="orders_group_by_number"),
@@ -95,6 +117,11 @@ class OrderGroup(Stateful):
 
     def __str__(self) -> str:
         return self.number
+
+    @property
+    def payable_minor(self) -> int:
+        """What is to be paid for it, or was."""
+        return self.total_minor - self.called_off_minor
 
     def event_payload(self) -> dict[str, Any]:
         """Number, amount, buyer, and the visit that it came from."""
@@ -109,6 +136,14 @@ class OrderGroup(Stateful):
     @states.GROUP.transition("pay")
     def pay(self) -> None:
         """The money is secured."""
+
+    @states.GROUP.transition("extend")
+    def extend(self) -> None:
+        """The shopper needs more time."""
+
+    @states.GROUP.transition("prolong")
+    def prolong(self) -> None:
+        """The chosen way to pay takes longer."""
 
     @states.GROUP.transition("start_expiring")
     def start_expiring(self) -> None:
@@ -126,11 +161,16 @@ class OrderGroup(Stateful):
     def reinstate(self) -> None:
         """The money came late and all stock could be had again."""
 
+    @states.GROUP.transition("amend")
+    def amend(self) -> None:
+        """Fields change beside its life."""
+
 
 class Order(Stateful):
     """One merchant's part of a group, with its own life from payment to completion."""
 
     machine = states.ORDER
+    told = ("called_off_minor", "return_until", "first_left_at", "cancel_requested_until")
 
     group = models.ForeignKey(OrderGroup, on_delete=models.PROTECT, related_name="orders")
     merchant = models.ForeignKey(Merchant, on_delete=models.PROTECT, related_name="+")
@@ -145,6 +185,10 @@ class Order(Stateful):
     delivery_name = models.CharField(max_length=100)
     return_window_days = models.SmallIntegerField()
     return_until = models.DateTimeField(null=True)
+    called_off_minor = models.BigIntegerField(default=0)  # before it was paid, as of the group
+    first_left_at = models.DateTimeField(null=True)
+    # Until when the merchant may answer the buyer, who wants to call off what is being packed.
+    cancel_requested_until = models.DateTimeField(null=True)
 
     class Meta:
         constraints = [
@@ -159,6 +203,10 @@ class Order(Stateful):
             models.CheckConstraint(
                 condition=Q(commission_minor__gte=0) & Q(commission_minor__lte=F("items_minor")),
                 name="orders_order_commission_bounds",
+            ),
+            models.CheckConstraint(
+                condition=Q(called_off_minor__gte=0) & Q(called_off_minor__lte=F("total_minor")),
+                name="orders_order_called_off_bounds",
             ),
         ]
         indexes = [
@@ -182,6 +230,11 @@ class Order(Stateful):
 
     def __str__(self) -> str:
         return self.number
+
+    @property
+    def payable_minor(self) -> int:
+        """What is to be paid for it, or was."""
+        return self.total_minor - self.called_off_minor
 
     def event_payload(self) -> dict[str, Any]:
         """Whose it is, what it is a part of, what it is worth."""
@@ -209,6 +262,10 @@ class Order(Stateful):
     def ship(self) -> None:
         """The last unit has left."""
 
+    @states.ORDER.transition("ship_part")
+    def ship_part(self) -> None:
+        """Some units have left, others have not."""
+
     @states.ORDER.transition("deliver")
     def deliver(self) -> None:
         """The buyer has it."""
@@ -221,9 +278,25 @@ class Order(Stateful):
     def cancel(self) -> None:
         """Called off."""
 
+    @states.ORDER.transition("reduce")
+    def reduce(self) -> None:
+        """Some units are called off."""
+
+    @states.ORDER.transition("request_cancel")
+    def request_cancel(self) -> None:
+        """The buyer asks to call off what is being packed."""
+
+    @states.ORDER.transition("settle_request")
+    def settle_request(self) -> None:
+        """The buyer's request has its answer."""
+
     @states.ORDER.transition("reinstate")
     def reinstate(self) -> None:
         """The group's money came late and was taken."""
+
+    @states.ORDER.transition("amend")
+    def amend(self) -> None:
+        """Fields change beside its life."""
 
 
 class OrderLine(GroupModel):

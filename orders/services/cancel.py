@@ -92,7 +92,7 @@ def _cancel_paid(group: OrderGroup, orders: list[Order], actor: Actor, reason: s
     _refund(payments, orders, actor, reason)
     shipments_void(references=order_ids, actor=actor, reason=reason)
     fire(orders, verb="cancel", actor=actor, reason=reason)
-    summaries_refresh(group, list(group.orders.all()))
+    summaries_refresh(group, list(group.orders.all()), actor=actor)
     reservation_release(references=lines, actor=actor, reason=reason)
 
 

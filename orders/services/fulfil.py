@@ -90,9 +90,13 @@ def order_ship(
     )
     hand_over(shipment=shipment, actor=actor)
     _count_shipped(units)
-    if all(line.open_quantity == units.get(line.id, 0) for line in lines):
-        fire(order, verb="ship", actor=actor)
-    summaries_refresh(group, list(group.orders.all()))
+    is_last = all(line.open_quantity == units.get(line.id, 0) for line in lines)
+    moment = clock.now()
+    fields = {"first_left_at": order.first_left_at or moment}
+    if is_last or order.first_left_at is None:
+        verb = "ship" if is_last else "ship_part"
+        fire(order, verb=verb, actor=actor, at=moment, fields=fields)
+    summaries_refresh(group, list(group.orders.all()), actor=actor)
     reservation_ship(quantities=units, actor=actor)
     return order
 
@@ -113,7 +117,7 @@ def order_deliver(*, order_id: int, actor: Actor, only_when_scanned: bool = Fals
     moment = clock.now()
     return_until = moment + timedelta(days=order.return_window_days)
     fire(order, verb="deliver", actor=actor, at=moment, fields={"return_until": return_until})
-    summaries_refresh(group, list(group.orders.all()))
+    summaries_refresh(group, list(group.orders.all()), actor=actor)
     return order
 
 

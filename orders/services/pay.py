@@ -73,11 +73,11 @@ def order_group_pay(*, group_id: int, payment_id: int, actor: Actor) -> OrderGro
         lock_reservations(lines)
         fire(group, verb="pay", actor=actor)
         fire(orders, verb="pay", actor=actor)
-        summaries_refresh(group, orders)
+        summaries_refresh(group, orders, actor=actor)
         reservation_commit(references=lines, actor=actor)
     elif group.status in (states.EXPIRED, states.CANCELLED):
         _give_back(group, payment_id, actor)
-        summaries_refresh(group, orders)
+        summaries_refresh(group, orders, actor=actor)
     return group
 
 

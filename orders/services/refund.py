@@ -35,5 +35,5 @@ def order_refund(
         actor=actor,
         reason=reason,
     )
-    summaries_refresh(group, list(group.orders.all()))
+    summaries_refresh(group, list(group.orders.all()), actor=actor)
     return refund

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from accounts.actors import Actor
 from core.command import command
+from core.fsm import fire
 from orders import states
 from orders.locks import lock_group_with_orders
 from orders.models import Order, OrderGroup
@@ -23,19 +24,17 @@ def order_group_summarise(*, group_id: int, actor: Actor) -> OrderGroup:
     Locks the group and its orders. Emits nothing: no state changes.
     """
     group, orders = lock_group_with_orders(group_id)
-    summaries_refresh(group, orders)
+    summaries_refresh(group, orders, actor=actor)
     return group
 
 
-def summaries_refresh(group: OrderGroup, orders: Sequence[Order]) -> None:
+def summaries_refresh(group: OrderGroup, orders: Sequence[Order], *, actor: Actor) -> None:
     """Computes how paid and how shipped the locked group is, and stores what has changed."""
-    payment = payment_summary(money_of(group.id), group.total_minor)
+    payment = payment_summary(money_of(group.id), group.payable_minor)
     fulfilment = fulfilment_summary(orders)
     if (payment, fulfilment) != (group.payment_summary, group.fulfilment_summary):
-        group.payment_summary, group.fulfilment_summary = payment, fulfilment
-        OrderGroup.objects.filter(pk=group.pk, shard_key=group.shard_key).update(
-            payment_summary=payment, fulfilment_summary=fulfilment
-        )
+        fields = {"payment_summary": str(payment), "fulfilment_summary": str(fulfilment)}
+        fire(group, verb="amend", actor=actor, reason="summary", fields=fields)
 
 
 def payment_summary(money: MoneyOfReference, total_minor: int) -> OrderGroup.PaymentSummary:

@@ -19,6 +19,9 @@ MACHINES: dict[str, Drawn] = {
             "expire": ({"pending_payment", "expiring"}, "expired"),
             "cancel": ({"pending_payment"}, "cancelled"),
             "reinstate": ({"expired"}, "paid"),
+            "extend": ({"pending_payment"}, "="),
+            "prolong": ({"pending_payment"}, "="),
+            "amend": ({"pending_payment", "expiring", "paid", "expired", "cancelled"}, "="),
         },
     ),
     "order": (
@@ -41,6 +44,25 @@ MACHINES: dict[str, Drawn] = {
             "complete": ({"delivered"}, "completed"),
             "cancel": ({"pending_payment", "paid", "acknowledged", "packing"}, "cancelled"),
             "reinstate": ({"cancelled"}, "paid"),
+            "ship_part": ({"packing"}, "="),
+            "reduce": ({"pending_payment", "paid", "acknowledged", "packing"}, "="),
+            "request_cancel": ({"packing"}, "="),
+            "settle_request": ({"packing", "cancelled", "shipped"}, "="),
+            "amend": (
+                {
+                    *("pending_payment", "paid", "acknowledged", "packing"),
+                    *("shipped", "delivered", "completed", "cancelled"),
+                },
+                "=",
+            ),
+        },
+    ),
+    "cancel_request": (
+        {"requested": False, "approved": True, "declined": True, "withdrawn": True},
+        {
+            "approve": ({"requested"}, "approved"),
+            "decline": ({"requested"}, "declined"),
+            "withdraw": ({"requested"}, "withdrawn"),
         },
     ),
     "payment": (
@@ -118,6 +140,7 @@ MACHINES: dict[str, Drawn] = {
 BIRTHS = {
     "order_group": {"place"},
     "order": {"place"},
+    "cancel_request": {"request"},
     "payment": {"open"},
     "attempt": {"start"},
     "refund": {"request"},

@@ -142,9 +142,9 @@ OUTBOX = {
             "25 a step that was not told",
             """
             INSERT INTO core_statechange (id, shard_key, noun, object_id, seq, from_state, to_state,
-                verb, actor, reason, at)
+                verb, actor, reason, changes, source, request_id, at)
             SELECT id, shard_key, 'order', id, version + 1, status, 'acknowledged', 'acknowledge',
-                '', '', business_now()
+                '', '', '{{}}', '', '', business_now()
             FROM orders_order WHERE id = {paid_order1}
             """,
             "UPDATE orders_order SET status = 'acknowledged', version = version + 1"

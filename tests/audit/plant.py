@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from unittest.mock import patch
 
 from django.db import connection
 
@@ -9,6 +10,7 @@ from core import audit
 from core.command import command
 from core.fsm import Stateful, fire
 from core.locks import locked
+from core.states import Edge
 from inventory.services import reservation_release
 from orders.models import OrderLine
 from tests.factories import TESTER
@@ -51,7 +53,8 @@ def step(model: type[Stateful], verb: str, *names: str) -> Act:
     @command
     def forget_the_rest(ids: Ids) -> None:
         rows = locked(model._default_manager.filter(pk__in=[ids[name] for name in names]))
-        fire(rows, verb=verb, actor=TESTER)
+        with patch.object(Edge, "holds", lambda *_: True):  # whatever the clock says
+            fire(rows, verb=verb, actor=TESTER)
 
     def act(ids: Ids) -> None:
         forget_the_rest(ids)

@@ -17,7 +17,7 @@ from tests.consoles.world import (
     platform_rows,
     staff_client,
 )
-from tests.factories import TESTER
+from tests.factories.story import MERCHANT
 
 pytestmark = pytest.mark.django_db
 
@@ -50,7 +50,7 @@ def test_staff_who_look_at_everything_change_nothing() -> None:
 
 def test_an_act_that_is_put_on_get_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     def acts(act: Acknowledge, row: Order) -> list[str]:
-        order_acknowledge(order_id=row.pk, actor=TESTER)
+        order_acknowledge(order_id=row.pk, actor=MERCHANT)
         return []
 
     monkeypatch.setattr(Acknowledge, "preview", acts)

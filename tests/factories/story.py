@@ -24,6 +24,7 @@ S = TypeVar("S", bound=Stateful)
 BUYER = Actor(Role.BUYER, "test")
 MERCHANT = Actor(Role.MERCHANT, "test")
 CHANNEL = Actor(Role.CHANNEL, "sandbox")
+CARRIER = Actor(Role.CARRIER, "sandbox")
 DELIVERY_MINOR = 500
 
 

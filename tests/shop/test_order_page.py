@@ -18,7 +18,7 @@ from tests.factories.parcels import SCANNED_AT
 from tests.factories.shopper import cost, visitor
 from tests.factories.story import (
     BUYER,
-    CHANNEL,
+    CARRIER,
     MERCHANT,
     capture,
     deliver_events,
@@ -107,7 +107,7 @@ def test_a_parcel_shows_its_number_its_contents_and_what_its_carrier_said() -> N
         at=SCANNED_AT,
         event_id="scan-1",
         note="Sorted in Bremen",
-        actor=CHANNEL,
+        actor=CARRIER,
     )
     html = look(group)
     assert parcel.tracking_number in html
