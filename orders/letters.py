@@ -3,7 +3,7 @@
 A mail says how things stand when it is written, by the group's words and prices. Reads only.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
@@ -20,13 +20,15 @@ from delivery.models import Shipment, ShipmentLine
 from orders import states
 from orders.addresses import address_lines
 from orders.links import link_url
-from orders.models import Order, OrderGroup, OrderLine
+from orders.models import CancelRequest, Order, OrderGroup, OrderLine
 from payments.models import Refund
 
 MOST_LINES = 40  # in one mail; the order's page has them all
 LONGEST_SUBJECT = 200
 
 Role = MerchantMember.Role
+# Everything else goes to the buyer.
+TO_MERCHANTS = ("new_order", "cancel_asked")
 HEAR_OF_ORDERS = (Role.OWNER, Role.MANAGER, Role.FULFILMENT)
 Context = dict[str, Any]
 
@@ -45,10 +47,11 @@ class Letter:
 
 @dataclass(frozen=True, slots=True)
 class Matter:
-    """What a mail is about; `object_id` is the row of the event: group, order, parcel or refund."""
+    """What a mail is about; `object_id` is the row of the event, `facts` is what the event carries."""
 
     group: OrderGroup
     object_id: int
+    facts: Mapping[str, Any]
 
     def order(self, order_id: int | None = None) -> Order:
         """The order of the event, or the named one, with its merchant."""
@@ -57,14 +60,16 @@ class Matter:
         return order
 
 
-def letters_for(*, template: str, group_id: int, object_id: int) -> list[Letter]:
+def letters_for(
+    *, template: str, group_id: int, object_id: int, facts: Mapping[str, Any]
+) -> list[Letter]:
     """A letter per recipient; none where another mail tells it, or it is no longer true."""
     group = OrderGroup.objects.get(pk=group_id, shard_key=gene_of(group_id))
-    context = TEMPLATES[template](Matter(group, object_id))
+    context = TEMPLATES[template](Matter(group, object_id, facts))
     if context is None:
         return []
     order: Order | None = context.get("order")
-    if template == "new_order" and order:
+    if template in TO_MERCHANTS and order:
         language, recipients = settings.LANGUAGE_CODE, _sellers(order)
     else:
         language, recipients = group.language, [group.email]
@@ -126,6 +131,41 @@ def _cancelled(matter: Matter) -> Context | None:
         "parts": parts_of(matter.group, [order]),
         "refunded": amount(refunded_minor or 0, order.currency),
     }
+
+
+def _reduced(matter: Matter) -> Context | None:
+    """Some units of an order are called off, by the event's own count; the rest goes on."""
+    order = matter.order()
+    units = {int(line_id): n for line_id, n in matter.facts["units"].items()}
+    lines = OrderLine.objects.filter(pk__in=units, shard_key=order.shard_key).order_by("pk")
+    items = [Item(units[line.pk], line.title, "") for line in lines]
+    refund_minor = matter.facts["refund_minor"]
+    return {
+        "order": order,
+        "items": items[:MOST_LINES],
+        "more": max(0, len(items) - MOST_LINES),
+        "refunded": amount(refund_minor, order.currency) if refund_minor else "",
+    }
+
+
+def _asked(matter: Matter) -> Context | None:
+    """The buyer wants to call off what is being packed; once that is answered it is no news."""
+    request = CancelRequest.objects.get(pk=matter.object_id, shard_key=matter.group.shard_key)
+    if request.status != states.REQUESTED:
+        return None
+    return {"order": matter.order(request.order_id), "request": request}
+
+
+def _declined(matter: Matter) -> Context:
+    request = CancelRequest.objects.get(pk=matter.object_id, shard_key=matter.group.shard_key)
+    return {"order": matter.order(request.order_id), "request": request}
+
+
+def _late(matter: Matter) -> Context | None:
+    """Of all refunds only the one of a payment that found its order ended."""
+    if not matter.facts["request_key"].startswith("late:"):
+        return None
+    return {"refunded": amount(matter.facts["amount_minor"], matter.facts["currency"])}
 
 
 def _delivered(matter: Matter) -> Context:
@@ -193,7 +233,13 @@ TEMPLATES: dict[str, Callable[[Matter], Context | None]] = {
     "order_placed_unpaid": _placed,
     "order_confirmed": _confirmed,
     "payment_expired": _expired,
+    "late_payment_revived": _confirmed,
+    "late_payment_refunded": _late,
     "cancel_done": _cancelled,
+    "items_cancelled": _reduced,
+    "cancel_requested": _asked,
+    "cancel_asked": _asked,
+    "cancel_declined": _declined,
     "shipped": _shipped,
     "delivered": _delivered,
     "refund_sent": _refunded,

@@ -22,26 +22,30 @@ from orders.services.mail import mail_sent, mail_write
 
 POST = system("mail")
 
-# Event → template, as in `templates/emails/`. `new_order` goes to the merchant, all others to the
-# buyer; `orders/letters.py` leaves out what another mail tells already or is no longer true.
-TELLS = {
-    "order_group.placed": "order_placed_unpaid",
-    "order_group.paid": "order_confirmed",
-    "order_group.reinstated": "order_confirmed",
-    "order_group.expired": "payment_expired",
-    "order_group.cancelled": "cancel_done",
-    "order.paid": "new_order",
-    "order.reinstated": "new_order",
-    "order.cancelled": "cancel_done",
-    "order.delivered": "delivered",
-    "shipment.handed_over": "shipped",
-    "refund.succeeded": "refund_sent",
+# Event → templates, as in `templates/emails/`. `orders/letters.py` says to whom each goes, and leaves
+# out what another mail tells already or is no longer true.
+TELLS: dict[str, tuple[str, ...]] = {
+    "order_group.placed": ("order_placed_unpaid",),
+    "order_group.paid": ("order_confirmed",),
+    "order_group.reinstated": ("late_payment_revived",),
+    "order_group.expired": ("payment_expired",),
+    "order_group.cancelled": ("cancel_done",),
+    "order.paid": ("new_order",),
+    "order.reinstated": ("new_order",),
+    "order.cancelled": ("cancel_done",),
+    "order.reduced": ("items_cancelled",),
+    "order.delivered": ("delivered",),
+    "cancel_request.requested": ("cancel_requested", "cancel_asked"),
+    "cancel_request.declined": ("cancel_declined",),
+    "shipment.handed_over": ("shipped",),
+    "refund.approved": ("late_payment_refunded",),
+    "refund.succeeded": ("refund_sent",),
 }
 
 
 @on_batch(*TELLS)
 def request_mails(events: list[Event]) -> None:
-    """Each event that is to be told becomes an external stream of its own.
+    """Each mail that an event asks for becomes an external stream of its own.
 
     So a mail that can't be sent holds up no other.
     """
@@ -51,7 +55,14 @@ def request_mails(events: list[Event]) -> None:
             pk__in=set(groups.values()), customer__accepts_mail=True
         ).values_list("pk", flat=True)
     )
-    emit([_request(event, groups[event.id]) for event in events if groups[event.id] in told])
+    emit(
+        [
+            _request(event, template, groups[event.id])
+            for event in events
+            if groups[event.id] in told
+            for template in TELLS[event.type]
+        ]
+    )
 
 
 def _group_ids(events: Iterable[Event]) -> dict[UUID, int]:
@@ -63,7 +74,7 @@ def _group_ids(events: Iterable[Event]) -> dict[UUID, int]:
         match event.aggregate_type:
             case "order_group":
                 found[event.id] = event.object_id
-            case "order":
+            case "order" | "cancel_request":
                 found[event.id] = int(event.payload["group_id"])
             case "shipment":
                 found[event.id] = group_of_order[int(event.payload["reference"])]
@@ -72,7 +83,7 @@ def _group_ids(events: Iterable[Event]) -> dict[UUID, int]:
     return found
 
 
-def _request(event: Event, group_id: int) -> Fact:
+def _request(event: Event, template: str, group_id: int) -> Fact:
     return Fact(
         stream=("mail", new_id(event.shard_key)),
         shard_key=event.shard_key,
@@ -80,8 +91,9 @@ def _request(event: Event, group_id: int) -> Fact:
         object_id=event.object_id,
         payload={
             "event_id": str(event.id),
-            "template": TELLS[event.type],
+            "template": template,
             "group_id": str(group_id),
+            "facts": event.payload,
         },
         external=True,
     )
@@ -99,6 +111,7 @@ def send_mails(event: Event) -> None:
         template=event.payload["template"],
         group_id=int(event.payload["group_id"]),
         object_id=event.object_id,
+        facts=event.payload["facts"],
         actor=POST,
     )
     for mail in mails:

@@ -1,5 +1,7 @@
 """Mails: written once per event, template and recipient; sent by `orders/mails.py`."""
 
+from collections.abc import Mapping
+from typing import Any
 from uuid import UUID
 
 from accounts.actors import Actor
@@ -12,17 +14,25 @@ from orders.models import Mail
 
 @command
 def mail_write(
-    *, event_id: UUID, template: str, group_id: int, object_id: int, actor: Actor
+    *,
+    event_id: UUID,
+    template: str,
+    group_id: int,
+    object_id: int,
+    actor: Actor,
+    facts: Mapping[str, Any] | None = None,
 ) -> list[Mail]:
     """Writes the mails that tell of an event; answers those of its mails that have not left.
 
-    `object_id` is the row that the event is about: group, order, shipment or refund. Repeated, what
-    was written keeps its words. Locks nothing, emits nothing.
+    `object_id` is the row that the event is about: group, order, request, shipment or refund; `facts`
+    is what the event carries. Repeated, what was written keeps its words. Locks nothing, emits nothing.
     """
     shard_key = gene_of(group_id)
     mails = Mail.objects.filter(shard_key=shard_key, event_id=event_id, template=template)
     if not mails.exists():
-        letters = letters_for(template=template, group_id=group_id, object_id=object_id)
+        letters = letters_for(
+            template=template, group_id=group_id, object_id=object_id, facts=facts or {}
+        )
         moment = clock.now()
         Mail.objects.bulk_create(
             Mail.build(
