@@ -23,6 +23,8 @@ MEMBERS_WHO_MAY: dict[str, frozenset[str]] = {
     "start_packing": PACKERS,
     "ship": PACKERS,
     "cancel": MANAGERS,  # it sends the order's money back as well
+    "approve_cancel": MANAGERS,
+    "decline_cancel": MANAGERS,
     "refund": MANAGERS | {Member.FINANCE},
     "adjust": MANAGERS,
 }

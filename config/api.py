@@ -77,6 +77,26 @@ urlpatterns = [
         name="order_start_packing",
     ),
     path("orders/<str:order_id>/cancel", orders.OrderCancel.as_view(), name="order_cancel"),
+    path(
+        "orders/<str:order_id>/request_cancel",
+        orders.OrderRequestCancel.as_view(),
+        name="order_request_cancel",
+    ),
+    path(
+        "orders/<str:order_id>/approve_cancel",
+        orders.OrderApproveCancel.as_view(),
+        name="order_approve_cancel",
+    ),
+    path(
+        "orders/<str:order_id>/decline_cancel",
+        orders.OrderDeclineCancel.as_view(),
+        name="order_decline_cancel",
+    ),
+    path(
+        "orders/<str:order_id>/withdraw_cancel",
+        orders.OrderWithdrawCancel.as_view(),
+        name="order_withdraw_cancel",
+    ),
     path("payments", payments.Payments.as_view(), name="payments"),
     path("payments/<str:payment_id>", payments.PaymentDetail.as_view(), name="payment"),
     path("shipments", Shipments.as_view(), name="shipments"),

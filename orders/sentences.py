@@ -66,7 +66,9 @@ SENTENCES: dict[str, str | Promise] = {
     ),
     "payment.none_selected": _("Select how you want to pay"),
     "payment.attempt_open": _("A payment is being made already. Wait for its outcome"),
-    "cancel.too_late": _("%(merchant)s has already packed this. You can return it after delivery"),
+    "cancel.too_late": _(
+        "%(merchant)s has already packed this. You can ask to cancel, or return it after delivery"
+    ),
 }
 
 

@@ -149,7 +149,7 @@ ORDER = Machine(
             (BUYER, *SELLERS, SYSTEM),
         ),
         Edge("reduce", (PACKING,), STAYS, "reduced", (*SELLERS, SYSTEM)),
-        Edge("request_cancel", (PACKING,), STAYS, "", (BUYER,), NO_REQUEST),
+        Edge("request_cancel", (PACKING,), STAYS, "", (BUYER, STAFF), NO_REQUEST),
         Edge("settle_request", (PACKING, CANCELLED, SHIPPED), STAYS, "", (), REQUEST_OPEN),
         Edge("reinstate", (CANCELLED,), PAID, "reinstated", (SYSTEM,)),
         # Fields that no step of its life changes.
@@ -175,8 +175,9 @@ ORDER = Machine(
             STAYS,
             roles=SELLERS,
         ),
-        Edge("answer_request", (PACKING,), STAYS, roles=SELLERS, guard=REQUEST_OPEN),
-        Edge("withdraw_request", (PACKING,), STAYS, roles=(BUYER,), guard=REQUEST_OPEN),
+        Edge("approve_cancel", (PACKING,), STAYS, roles=SELLERS, guard=REQUEST_OPEN),
+        Edge("decline_cancel", (PACKING,), STAYS, roles=SELLERS, guard=REQUEST_OPEN),
+        Edge("withdraw_cancel", (PACKING,), STAYS, roles=(BUYER, STAFF), guard=REQUEST_OPEN),
     ),
 )
 
@@ -193,12 +194,12 @@ CANCEL_REQUEST = Machine(
         State("declined", "the order goes on"),
         State("withdrawn", "the buyer wants the goods after all"),
     ),
-    births=(Edge("request", (), REQUESTED, "requested", (BUYER,)),),
+    births=(Edge("request", (), REQUESTED, "requested", (BUYER, STAFF)),),
     edges=(
         # The clock approves what nobody has answered in time.
         Edge("approve", (REQUESTED,), "approved", "approved", (*SELLERS, SYSTEM)),
         Edge("decline", (REQUESTED,), "declined", "declined", SELLERS),
-        Edge("withdraw", (REQUESTED,), "withdrawn", "withdrawn", (BUYER, SYSTEM)),
+        Edge("withdraw", (REQUESTED,), "withdrawn", "withdrawn", (BUYER, STAFF, SYSTEM)),
     ),
 )
 

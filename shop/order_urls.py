@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from shop.views import checkout, order
+from shop.views import cancel, checkout, order
 
 LINK = "o/<str:number>/<str:key>/"
 
@@ -12,7 +12,8 @@ urlpatterns = [
     path("checkout/review/", checkout.review, name="checkout_review"),
     path(LINK, order.show, name="order"),
     path(f"{LINK}pay/", order.pay, name="pay"),
-    path(f"{LINK}cancel/", order.cancel, name="order_cancel"),
-    path(f"{LINK}cancel/<int:position>/", order.cancel, name="order_cancel"),
+    path(f"{LINK}cancel/", cancel.cancel, name="order_cancel"),
+    path(f"{LINK}cancel/<int:position>/", cancel.cancel, name="order_cancel"),
+    path(f"{LINK}cancel/<int:position>/withdraw/", cancel.withdraw, name="order_cancel_withdraw"),
     path(f"{LINK}refill/", order.refill, name="order_refill"),
 ]

@@ -11,11 +11,13 @@ from unfold.widgets import (
     UnfoldAdminIntegerFieldWidget,
     UnfoldAdminSelectWidget,
     UnfoldAdminTextInputWidget,
+    UnfoldBooleanWidget,
 )
 
 from accounts.actors import Actor
 from accounts.consoles import Act, ReasonForm
 from accounts.consoles.acts import ActForm
+from core.errors import DomainError
 from core.money import InvalidAmount, Money, parse
 from delivery.carriers import CARRIERS
 from orders import states
@@ -24,7 +26,8 @@ from orders.admin.page import refundable_minor_of, stamp_of
 from orders.admin.words import amount
 from orders.locks import lock_group_with_orders, lock_order
 from orders.models import Order, OrderGroup
-from orders.services.cancel import order_cancel, order_group_cancel
+from orders.selectors.requests import open_request, open_request_id
+from orders.services.cancel import Cancellation, order_cancel, order_group_cancel
 from orders.services.fulfil import (
     order_acknowledge,
     order_deliver,
@@ -32,6 +35,7 @@ from orders.services.fulfil import (
     order_start_packing,
 )
 from orders.services.refund import order_refund
+from orders.services.request import cancel_request_approve, cancel_request_decline
 
 UNITS = "units_"
 
@@ -75,22 +79,8 @@ class StartPacking(OrderAct):
         return _("The order is being packed.")
 
 
-class ShipForm(ActForm):
-    """Units per line, who carries them, and the number to follow them by."""
-
-    carrier = forms.ChoiceField(
-        label=gettext_lazy("Carrier"),
-        choices=[(name, name) for name in CARRIERS],
-        initial=next(iter(CARRIERS)),
-        widget=UnfoldAdminSelectWidget,
-    )
-    tracking_number = forms.CharField(
-        label=gettext_lazy("Tracking number"),
-        max_length=60,
-        required=False,
-        help_text=gettext_lazy("Leave it empty where the carrier gives one by itself."),
-        widget=UnfoldAdminTextInputWidget(attrs={"autocomplete": "off"}),
-    )
+class UnitsForm(ActForm):
+    """How many of the units that are left, line by line."""
 
     def __init__(self, row: Order, *args: Any, **kwargs: Any) -> None:
         super().__init__(row, *args, **kwargs)
@@ -110,12 +100,30 @@ class ShipForm(ActForm):
 
     @staticmethod
     def quantities_of(fields: Mapping[str, Any]) -> dict[int, int]:
-        """Units per line id, of the lines that are in the parcel."""
+        """Units per line id, of the lines of which there are any."""
         return {
             int(name.removeprefix(UNITS)): units
             for name, units in fields.items()
             if name.startswith(UNITS) and units
         }
+
+
+class ShipForm(UnitsForm):
+    """Units per line, who carries them, and the number to follow them by."""
+
+    carrier = forms.ChoiceField(
+        label=gettext_lazy("Carrier"),
+        choices=[(name, name) for name in CARRIERS],
+        initial=next(iter(CARRIERS)),
+        widget=UnfoldAdminSelectWidget,
+    )
+    tracking_number = forms.CharField(
+        label=gettext_lazy("Tracking number"),
+        max_length=60,
+        required=False,
+        help_text=gettext_lazy("Leave it empty where the carrier gives one by itself."),
+        widget=UnfoldAdminTextInputWidget(attrs={"autocomplete": "off"}),
+    )
 
 
 class Ship(OrderAct):
@@ -161,31 +169,127 @@ class Deliver(OrderAct):
         return _("The order is delivered.")
 
 
+class RestockForm(ActForm):
+    """Whether the units can be sold to somebody else."""
+
+    restock = forms.BooleanField(
+        label=gettext_lazy("Put the units back on sale"),
+        help_text=gettext_lazy("Otherwise they are written off."),
+        required=False,
+        initial=True,
+        widget=UnfoldBooleanWidget,
+    )
+
+
+class CancelForm(UnitsForm, ReasonForm, RestockForm):
+    """Which units, why, and what becomes of them."""
+
+
 class Cancel(OrderAct):
     verb = "cancel"
     title = gettext_lazy("Cancel")
-    form_class = ReasonForm
+    form_class = CancelForm
     is_grave = True
 
     def is_legal(self, row: Order) -> bool:
-        """Not once a part has left, which `order_actions` does not read."""
-        return super().is_legal(row) and not row.lines.filter(shipped_quantity__gt=0).exists()
+        """All of it, or what has not left."""
+        verbs = {action.verb for action in order_actions(row, self.role)}
+        return bool(verbs & {"cancel", "reduce"})
 
     def preview(self, row: Order) -> list[str]:
-        back = amount(refundable_minor_of(row), row.currency)
+        """What the service itself says of all that is left."""
+        try:
+            told = order_cancel(
+                order_id=row.id, actor=Actor(self.role, "preview"), reason="", dry_run=True
+            )
+        except DomainError as refusal:
+            return [str(refusal.message)]
         return [
-            _("%(amount)s goes back to the buyer.") % {"amount": back},
-            *(
-                _("%(units)s × %(title)s goes back on sale.")
-                % {"units": line.open_quantity, "title": line.title}
-                for line in row.lines.order_by("id")
-            ),
+            *_sums(told),
+            _("That is for all that is left; for fewer units it is their part of it."),
             _("The buyer gets a mail. This can’t be undone."),
         ]
 
     def do(self, row: Order, *, actor: Actor, token: str, fields: Mapping[str, Any]) -> str:
-        order_cancel(order_id=row.id, actor=actor, reason=fields["reason"])
-        return _("The order is cancelled, and its money goes back.")
+        told = order_cancel(
+            order_id=row.id,
+            actor=actor,
+            quantities=UnitsForm.quantities_of(fields),
+            reason=fields["reason"],
+            restock=fields["restock"],
+        )
+        if told.is_whole:
+            return _("The order is cancelled.") + " " + " ".join(_sums(told))
+        return _("These units are cancelled.") + " " + " ".join(_sums(told))
+
+
+def _sums(told: Cancellation) -> list[str]:
+    """What a cancellation does to the money."""
+    lines = []
+    if told.refund_minor:
+        back = amount(told.refund_minor, told.currency)
+        lines.append(_("%(amount)s goes back to the buyer.") % {"amount": back})
+    if told.called_off_minor:
+        less = amount(told.called_off_minor, told.currency)
+        lines.append(_("The buyer has %(amount)s less to pay.") % {"amount": less})
+    return lines
+
+
+class ApproveCancel(OrderAct):
+    verb = "approve_cancel"
+    title = gettext_lazy("Approve cancellation")
+    form_class = RestockForm
+    is_grave = True
+
+    def preview(self, row: Order) -> list[str]:
+        return [*asked_for(row), _("Its money goes back, and the buyer gets a mail.")]
+
+    def do(self, row: Order, *, actor: Actor, token: str, fields: Mapping[str, Any]) -> str:
+        cancel_request_approve(
+            request_id=open_request_id(row), actor=actor, restock=fields["restock"]
+        )
+        return _("It is cancelled, and its money goes back.")
+
+
+class AnswerForm(ActForm):
+    """The merchant's words to the buyer."""
+
+    answer = forms.CharField(
+        label=gettext_lazy("What you tell the buyer"),
+        max_length=200,
+        widget=UnfoldAdminTextInputWidget(attrs={"autocomplete": "off"}),
+    )
+
+
+class DeclineCancel(OrderAct):
+    verb = "decline_cancel"
+    title = gettext_lazy("Decline cancellation")
+    form_class = AnswerForm
+    is_grave = True  # of the two answers neither is the one that suggests itself
+
+    def preview(self, row: Order) -> list[str]:
+        return [*asked_for(row), _("The order goes on, and the buyer gets a mail.")]
+
+    def do(self, row: Order, *, actor: Actor, token: str, fields: Mapping[str, Any]) -> str:
+        cancel_request_decline(
+            request_id=open_request_id(row), actor=actor, answer=fields["answer"]
+        )
+        return _("The order goes on. The buyer has been told.")
+
+
+def asked_for(row: Order) -> list[str]:
+    """What the buyer wants called off, and why."""
+    request = open_request(row)
+    if request is None:
+        return []
+    units = {int(line_id): units for line_id, units in request.quantities.items()}
+    wanted = [
+        f"{units.get(line.id, line.open_quantity)} × {line.title}"
+        for line in row.lines.order_by("id")
+        if (not units and line.open_quantity) or line.id in units
+    ]
+    reason = [_("Reason: %(reason)s") % {"reason": request.reason}] if request.reason else []
+    return [_("The buyer wants to cancel: %(units)s") % {"units": ", ".join(wanted)}, *reason]
 
 
 class RefundForm(ReasonForm):
@@ -272,4 +376,13 @@ class CancelGroup(Act):
         return _("All orders are cancelled.")
 
 
-ORDER_ACTS = (Acknowledge, StartPacking, Ship, Deliver, Cancel, Refund)
+ORDER_ACTS = (
+    Acknowledge,
+    StartPacking,
+    ApproveCancel,
+    DeclineCancel,
+    Ship,
+    Deliver,
+    Cancel,
+    Refund,
+)

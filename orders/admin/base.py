@@ -17,7 +17,7 @@ from core.clock import BusinessNow
 from core.ids import normalise
 from orders import states
 from orders.admin import page, words
-from orders.admin.acts import ORDER_ACTS
+from orders.admin.acts import ORDER_ACTS, asked_for
 from orders.models import Order, OrderGroup, OrderLine
 from orders.selectors.timeline import order_timeline
 from payments.models import PaymentShare
@@ -37,6 +37,20 @@ class StateFilter(ChoiceFilter):
     ]
 
 
+class AskedFilter(ChoiceFilter):
+    """Orders whose buyer waits for an answer."""
+
+    title = _("asked for")
+    parameter_name = "asked"
+    options: ClassVar = [("cancel", _("cancellation"))]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        """Those that the merchant has to answer."""
+        if self.value() == "cancel":
+            return queryset.filter(cancel_requested_until__isnull=False)
+        return queryset
+
+
 class OrderTable(ConsoleModelAdmin):
     """The orders that the console's scope lets through."""
 
@@ -54,7 +68,7 @@ class OrderTable(ConsoleModelAdmin):
         "state",
         "age",
     )
-    list_filter = (StateFilter,)
+    list_filter = (StateFilter, AskedFilter)
     search_fields = ("number",)
     search_help_text = _("Order number, e-mail address or SKU, written in full")
 
@@ -154,6 +168,7 @@ class OrderTable(ConsoleModelAdmin):
             "refunds": page.refunds_of([order]),
             "parcels": page.parcels_of(order),
             "address": self.address(request, order),
+            "asked": asked_for(order) if order.cancel_requested_until else [],
             "timeline": order_timeline(order),
             "offers": offers,
             "next": next((offer for offer in offers if not offer["act"].is_grave), None),

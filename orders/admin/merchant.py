@@ -37,11 +37,18 @@ class MerchantOrders(OrderTable, TenantModelAdmin):
 def to_do(request: HttpRequest) -> Iterable[Figure]:
     """Orders that wait for the merchant, by what they wait for."""
     rows = own(Order.objects.filter(status__in=TO_DO), actor=merchant_site.actor(request))
-    counted = rows.aggregate(**{state: Count("pk", filter=Q(status=state)) for state in TO_DO})
+    counted = rows.aggregate(
+        **{state: Count("pk", filter=Q(status=state)) for state in TO_DO},
+        asked=Count("pk", filter=Q(cancel_requested_until__isnull=False)),
+    )
     page = reverse("merchant:orders_order_changelist")
+    asked = Figure(str(_("Cancellations to answer")), counted["asked"], f"{page}?asked=cancel")
     return [
-        Figure(str(label), counted[state], f"{page}?state={state}")
-        for state, label in TO_DO.items()
+        *(
+            Figure(str(label), counted[state], f"{page}?state={state}")
+            for state, label in TO_DO.items()
+        ),
+        asked,
     ]
 
 

@@ -88,6 +88,7 @@ def lines_of(order: Order) -> list[dict[str, Any]]:
             "sku_code": line.sku_code,
             "quantity": line.quantity,
             "shipped": line.shipped_quantity,
+            "cancelled": line.cancelled_quantity,
             "price": words.amount(line.unit_price_minor, order.currency),
             "total": words.amount(line.total_minor, order.currency),
         }

@@ -4,7 +4,7 @@ from collections import defaultdict
 from typing import Any
 
 from django.db.models import Prefetch, prefetch_related_objects
-from drf_spectacular.utils import extend_schema_field
+from drf_spectacular.utils import PolymorphicProxySerializer, extend_schema_field
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -28,7 +28,16 @@ from core.api import (
 from orders import states
 from orders.actions import group_actions
 from orders.api.access import own_group, own_groups
-from orders.api.parts import ActionOut, AddressOut, OrderPartOut, ReasonIn, shown_actions
+from orders.api.parts import (
+    ActionOut,
+    AddressOut,
+    CancellationOut,
+    DryRun,
+    GroupCancelIn,
+    OrderPartOut,
+    shown_actions,
+    shown_cancellation,
+)
 from orders.links import link_url
 from orders.models import Order, OrderGroup, OrderLine
 from orders.services.cancel import order_group_cancel
@@ -140,21 +149,27 @@ class OrderGroupCancel(ApiView):
     """Calling the whole off."""
 
     scopes = {"POST": "order_groups:write"}
+    queries = {"POST": DryRun}
 
     @operation(
         "Cancel an order group",
         tag=TAG,
-        answer=OrderGroupOut,
-        body=ReasonIn,
+        answer=PolymorphicProxySerializer(
+            "CancelledGroup", [OrderGroupOut, CancellationOut], resource_type_field_name=None
+        ),
+        body=GroupCancelIn,
+        query=DryRun,
         keyed=True,
         problems=[404],
     )
     def post(self, request: Request, group_id: str) -> Response:
         """Before payment at once; after it order by order, and the money goes back."""
-        given, actor = parsed(ReasonIn, request), caller(request).actor
-        group = own_group(request, group_id)
+        given, actor = parsed(GroupCancelIn, request), caller(request).actor
+        asked = {"group_id": own_group(request, group_id).pk, "actor": actor, **given}
+        if self.queried(request)["dry_run"]:
+            return Response(shown_cancellation(order_group_cancel(**asked, dry_run=True)))
         return self.keyed(
             request,
-            lambda: order_group_cancel(group_id=group.pk, actor=actor, **given),
-            lambda done: shown_groups([done], actor.role)[0],
+            lambda: order_group_cancel(**asked),
+            lambda _done: shown_groups([own_group(request, group_id)], actor.role)[0],
         )

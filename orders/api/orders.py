@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from django.db.models import Prefetch, prefetch_related_objects
-from drf_spectacular.utils import extend_schema_field
+from drf_spectacular.utils import PolymorphicProxySerializer, extend_schema_field
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -16,7 +16,9 @@ from core.api import (
     Id,
     MoneyOf,
     PageQuery,
+    Serializer,
     StateIs,
+    Text,
     Time,
     keyset_page,
     operation,
@@ -26,10 +28,30 @@ from core.api import (
 from orders import states
 from orders.actions import order_actions
 from orders.api.access import own_order, own_orders
-from orders.api.parts import ActionOut, AddressOut, OrderPartOut, ReasonIn, shown_actions
+from orders.api.parts import (
+    LONGEST_REASON,
+    ActionOut,
+    AddressOut,
+    CancelIn,
+    CancellationOut,
+    DryRun,
+    OrderPartOut,
+    ReasonIn,
+    shown_actions,
+    shown_cancellation,
+    units_list,
+    units_of,
+)
 from orders.models import Order, OrderLine
+from orders.selectors.requests import open_request_id
 from orders.services.cancel import order_cancel
 from orders.services.fulfil import order_acknowledge, order_start_packing
+from orders.services.request import (
+    cancel_request_approve,
+    cancel_request_decline,
+    cancel_request_open,
+    cancel_request_withdraw,
+)
 
 TAG = "orders"
 STATES = [state.name for state in states.ORDER.states]
@@ -51,6 +73,11 @@ class OrderOut(OrderPartOut):
             "start_packing": ("order_start_packing", order.pk),
             "ship": ("shipments", None),
             "cancel": ("order_cancel", order.pk),
+            "reduce": ("order_cancel", order.pk),
+            "request_cancel": ("order_request_cancel", order.pk),
+            "approve_cancel": ("order_approve_cancel", order.pk),
+            "decline_cancel": ("order_decline_cancel", order.pk),
+            "withdraw_cancel": ("order_withdraw_cancel", order.pk),
         }
         actions = order_actions(order, self.context["role"])
         return ActionOut(shown_actions(actions, addresses), many=True).data
@@ -121,21 +148,151 @@ class OrderStartPacking(ApiView):
 
 
 class OrderCancel(ApiView):
-    """Calling one order off."""
+    """Calling one order off, or some units of it."""
+
+    scopes = {"POST": "orders:write"}
+    queries = {"POST": DryRun}
+
+    @operation(
+        "Cancel an order",
+        tag=TAG,
+        answer=PolymorphicProxySerializer(
+            "CancelledOrder", [OrderOut, CancellationOut], resource_type_field_name=None
+        ),
+        body=CancelIn,
+        query=DryRun,
+        keyed=True,
+        problems=[404],
+    )
+    def post(self, request: Request, order_id: str) -> Response:
+        """Calls off all that has not left, or the units that are named; what was paid for them goes back."""
+        given, actor = parsed(CancelIn, request), caller(request).actor
+        order = own_order(request, order_id)
+        asked = {
+            "order_id": order.pk,
+            "quantities": units_of(given),
+            "reason": given["reason"],
+            "restock": given["restock"],
+            "actor": actor,
+        }
+        if self.queried(request)["dry_run"]:
+            return Response(shown_cancellation(order_cancel(**asked, dry_run=True)))
+        return self.keyed(
+            request,
+            lambda: order_cancel(**asked),
+            lambda _done: _shown(request, own_order(request, order_id)),
+        )
+
+
+class RequestIn(ReasonIn):
+    """Why, and which units; without lines it is all that has not left."""
+
+    lines = units_list()
+
+
+class OrderRequestCancel(ApiView):
+    """Asking the merchant to call off what is being packed."""
 
     scopes = {"POST": "orders:write"}
 
     @operation(
-        "Cancel an order", tag=TAG, answer=OrderOut, body=ReasonIn, keyed=True, problems=[404]
+        "Ask to cancel an order",
+        tag=TAG,
+        answer=OrderOut,
+        body=RequestIn,
+        keyed=True,
+        problems=[404],
     )
     def post(self, request: Request, order_id: str) -> Response:
-        """Calls a paid order off; its money goes back and its stock is on sale again."""
-        given, actor = parsed(ReasonIn, request), caller(request).actor
+        """The merchant has until the answered deadline; without an answer it is cancelled then."""
+        given, actor = parsed(RequestIn, request), caller(request).actor
         order = own_order(request, order_id)
         return self.keyed(
             request,
-            lambda: order_cancel(order_id=order.pk, actor=actor, **given),
-            lambda done: shown_orders([done], actor.role)[0],
+            lambda: cancel_request_open(
+                order_id=order.pk,
+                quantities=units_of(given),
+                reason=given["reason"],
+                actor=actor,
+            ),
+            lambda _opened: _shown(request, own_order(request, order_id)),
+        )
+
+
+class ApproveIn(Serializer):
+    """Whether the units go back on sale; written off otherwise."""
+
+    restock = serializers.BooleanField(default=True)
+
+
+class OrderApproveCancel(ApiView):
+    """The merchant stops it."""
+
+    scopes = {"POST": "orders:write"}
+
+    @operation(
+        "Approve a cancellation",
+        tag=TAG,
+        answer=OrderOut,
+        body=ApproveIn,
+        keyed=True,
+        problems=[404],
+    )
+    def post(self, request: Request, order_id: str) -> Response:
+        """Calls off what the buyer has asked for; the money goes back."""
+        given, actor = parsed(ApproveIn, request), caller(request).actor
+        request_id = open_request_id(own_order(request, order_id))
+        return self.keyed(
+            request,
+            lambda: cancel_request_approve(request_id=request_id, actor=actor, **given),
+            lambda _done: _shown(request, own_order(request, order_id)),
+        )
+
+
+class DeclineIn(Serializer):
+    """The merchant's words to the buyer."""
+
+    answer = Text(max_length=LONGEST_REASON)
+
+
+class OrderDeclineCancel(ApiView):
+    """The order goes on."""
+
+    scopes = {"POST": "orders:write"}
+
+    @operation(
+        "Decline a cancellation",
+        tag=TAG,
+        answer=OrderOut,
+        body=DeclineIn,
+        keyed=True,
+        problems=[404],
+    )
+    def post(self, request: Request, order_id: str) -> Response:
+        """Tells the buyer why; the order can be shipped again."""
+        given, actor = parsed(DeclineIn, request), caller(request).actor
+        request_id = open_request_id(own_order(request, order_id))
+        return self.keyed(
+            request,
+            lambda: cancel_request_decline(request_id=request_id, actor=actor, **given),
+            lambda _done: _shown(request, own_order(request, order_id)),
+        )
+
+
+class OrderWithdrawCancel(ApiView):
+    """The buyer wants it after all."""
+
+    scopes = {"POST": "orders:write"}
+
+    @operation("Withdraw a cancellation", tag=TAG, answer=OrderOut, keyed=True, problems=[404])
+    def post(self, request: Request, order_id: str) -> Response:
+        """Takes the request back; the order can be shipped again."""
+        actor = caller(request).actor
+        request_id = open_request_id(own_order(request, order_id))
+        return self.keyed(
+            request,
+            lambda: cancel_request_withdraw(request_id=request_id, actor=actor),
+            lambda _done: _shown(request, own_order(request, order_id)),
         )
 
 

@@ -4,13 +4,17 @@ from collections.abc import Iterable
 from typing import Any
 
 from django.urls import reverse
+from django.utils.translation import gettext_lazy as _
 from rest_framework import serializers
 
-from core.api import Id, MoneyOf, Serializer, StateIs, Text, Time
+from core.api import Id, MoneyOf, Quantity, Query, Serializer, StateIs, Text, Time
+from core.errors import Invalid
 from orders import states
 from orders.actions import Action
+from orders.services.cancel import Cancellation
 
 LONGEST_REASON = 200
+MOST_LINES = 200
 
 
 class AddressOut(Serializer):
@@ -68,6 +72,81 @@ class ReasonIn(Serializer):
     """Why it is called off: it is kept with the order."""
 
     reason = Text(max_length=LONGEST_REASON)
+
+
+class UnitsIn(Serializer):
+    """Units of one line of the order."""
+
+    line_id = Id()
+    quantity = Quantity()
+
+
+def units_list() -> serializers.ListField:
+    """Units per line; left out, it is all that has not left."""
+    return serializers.ListField(
+        child=UnitsIn(), required=False, min_length=1, max_length=MOST_LINES
+    )
+
+
+def units_of(given: dict[str, Any]) -> dict[int, int] | None:
+    """Units by line id, None for all. Raises Invalid for a line that is named twice."""
+    if "lines" not in given:
+        return None
+    units = {line["line_id"]: line["quantity"] for line in given["lines"]}
+    if len(units) < len(given["lines"]):
+        message = _("A line is named twice.")
+        raise Invalid("validation", message, fields={"lines": [message]})
+    return units
+
+
+class CancelIn(ReasonIn):
+    """Why, which units, and whether they go back on sale; written off otherwise."""
+
+    lines = units_list()
+    restock = serializers.BooleanField(default=True)
+
+
+class GroupCancelIn(ReasonIn):
+    """Why, and whether the units go back on sale; written off otherwise."""
+
+    restock = serializers.BooleanField(default=True)
+
+
+class DryRun(Query):
+    """`dry_run=true` answers what would happen, and nothing happens; it needs no key."""
+
+    dry_run = serializers.BooleanField(default=False)
+
+
+class CancelledLine(Serializer):
+    """Units of a line that are called off."""
+
+    line_id = Id()
+    quantity = serializers.IntegerField()
+
+
+class CancellationOut(Serializer):
+    """What calling off does: money that goes back, money that need not be paid any more."""
+
+    lines = CancelledLine(many=True)
+    refund = MoneyOf("refund_minor")
+    called_off = MoneyOf("called_off_minor")
+    is_whole = serializers.BooleanField()
+
+
+def shown_cancellation(done: Cancellation) -> Any:
+    """As the API shows it."""
+    return CancellationOut(
+        {
+            "lines": [
+                {"line_id": line_id, "quantity": units} for line_id, units in done.units.items()
+            ],
+            "refund_minor": done.refund_minor,
+            "called_off_minor": done.called_off_minor,
+            "currency": done.currency,
+            "is_whole": done.is_whole,
+        }
+    ).data
 
 
 def shown_actions(actions: Iterable[Action], addresses: dict[str, tuple[str, Any]]) -> Any:

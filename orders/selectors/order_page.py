@@ -129,15 +129,37 @@ class Part:
 
     @property
     def may_cancel(self) -> bool:
-        """The buyer may call it off now."""
-        return any(action.verb == "cancel" for action in self.actions)
+        """The buyer may call it off now, or some of it."""
+        return any(action.verb in ("cancel", "reduce") for action in self.actions)
 
     @property
-    def items(self) -> list[tuple[str, int, str]]:
-        """Title, units and price of each line."""
+    def may_ask(self) -> bool:
+        """The buyer may ask the merchant to stop packing it."""
+        return any(action.verb == "request_cancel" for action in self.actions)
+
+    @property
+    def open_lines(self) -> list[OrderLine]:
+        """Lines of which units have neither left nor been called off."""
+        return [line for line in self.lines if line.open_quantity]
+
+    @property
+    def units_to_choose(self) -> list[OrderLine]:
+        """The open lines, of which some units may stay; none where there is nothing to choose."""
+        lines = self.open_lines
+        return lines if sum(line.open_quantity for line in lines) > 1 else []
+
+    @property
+    def items(self) -> list[tuple[str, int, str, int]]:
+        """Title, units and price of each line, and how many of the units are called off."""
         currency = self.order.currency
         return [
-            (line.title, line.quantity, amount(line.total_minor, currency)) for line in self.lines
+            (
+                line.title,
+                line.quantity,
+                amount(line.total_minor, currency),
+                line.cancelled_quantity,
+            )
+            for line in self.lines
         ]
 
     @property
@@ -151,9 +173,15 @@ class Part:
         return amount(self.order.total_minor, self.order.currency)
 
     @property
+    def called_off(self) -> str:
+        """What of it need not be paid, '' where that is nothing."""
+        minor = self.order.called_off_minor
+        return amount(minor, self.order.currency) if minor else ""
+
+    @property
     def goes_back(self) -> str:
         """What calling it off would send back, once it is paid: what has not gone back already."""
-        left_minor = self.order.total_minor - sum(back.taken_minor for back in self.refunds)
+        left_minor = self.order.payable_minor - sum(back.taken_minor for back in self.refunds)
         return amount(left_minor, self.order.currency)
 
 
@@ -196,6 +224,17 @@ class OrderPage:
     def total(self) -> str:
         """The sum."""
         return amount(self.group.total_minor, self.group.currency)
+
+    @property
+    def called_off(self) -> str:
+        """What of it was called off before it was paid, '' where that is nothing."""
+        minor = self.group.called_off_minor
+        return amount(minor, self.group.currency) if minor else ""
+
+    @property
+    def payable(self) -> str:
+        """What is to be paid, or was."""
+        return amount(self.group.payable_minor, self.group.currency)
 
     @property
     def address_lines(self) -> list[str]:

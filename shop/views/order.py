@@ -1,24 +1,20 @@
-"""Behind an order's signed link: pay it, see how far it is, call it off, begin anew."""
-
-from collections.abc import Sequence
+"""Behind an order's signed link: pay it, see how far it is, begin anew."""
 
 from django.conf import settings
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.utils.functional import Promise
-from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST, require_safe
 
 from accounts.actors import Actor, Role
-from core.errors import Conflict, DomainError, NotFound
+from core.errors import Conflict
 from orders import states
 from orders.links import group_of_link, link_path, link_url
 from orders.models import OrderGroup
-from orders.selectors.order_page import OrderPage, Part, order_page
+from orders.selectors.order_page import order_page
 from orders.selectors.pay_page import PayPage, pay_page
 from orders.sentences import Problem
-from orders.services.cancel import order_cancel, order_group_cancel
 from orders.services.pay import payment_start
 from orders.services.refill import cart_refill
 from shop.errors import PageError, page_error, page_errors
@@ -36,13 +32,6 @@ TEST_CARDS = {
     "tok_refused": gettext_lazy("Test card: refused"),
     "tok_insufficient": gettext_lazy("Test card: not enough money"),
     "tok_timeout": gettext_lazy("Test card: the bank stays silent"),
-}
-REASONS = {
-    "changed_mind": gettext_lazy("I changed my mind"),
-    "mistake": gettext_lazy("I ordered it by mistake"),
-    "too_slow": gettext_lazy("It takes too long"),
-    "cheaper": gettext_lazy("I found it cheaper elsewhere"),
-    "other": gettext_lazy("Another reason"),
 }
 SECONDS_BEFORE_FIRST_LOOK, SECONDS_BETWEEN_LOOKS = 2, 5
 
@@ -68,28 +57,6 @@ def show(request: HttpRequest, number: str, key: str) -> HttpResponse:
     return page(request, "shop/order/order.html", context)
 
 
-@of_link
-def cancel(request: HttpRequest, number: str, key: str, position: int = 0) -> HttpResponse:
-    """Shows what calling off would do, and does it: the whole group, or one merchant's order."""
-    group = group_of_link(number=number, key=key)
-    looked = order_page(group)
-    part = _part(looked, position)
-    if request.method != "POST":
-        return _cancel_page(request, looked, part)
-    given = request.POST.get("reason", "")
-    reason = given if given in REASONS else ""
-    try:
-        if part:
-            order_cancel(order_id=part.order.pk, actor=_buyer(group), reason=reason)
-        else:
-            group = order_group_cancel(group_id=group.pk, actor=_buyer(group), reason=reason)
-    except DomainError as refusal:
-        errors = _too_late(looked, part) or page_errors(refusal)
-        return _cancel_page(request, looked, part, errors)
-    messages.success(request, _cancelled(group, part))
-    return see_other(link_path(group))
-
-
 @require_POST
 @of_link
 def refill(request: HttpRequest, number: str, key: str) -> HttpResponse:
@@ -98,7 +65,7 @@ def refill(request: HttpRequest, number: str, key: str) -> HttpResponse:
     cart = cart_of(request)
     try:
         filled = cart_refill(
-            group_id=group.pk, cart_id=cart.pk if cart else None, actor=_buyer(group)
+            group_id=group.pk, cart_id=cart.pk if cart else None, actor=buyer_of(group)
         )
     except Conflict:
         return see_other(link_path(group))
@@ -109,7 +76,7 @@ def refill(request: HttpRequest, number: str, key: str) -> HttpResponse:
     return see_other("shop:basket")
 
 
-def _buyer(group: OrderGroup) -> Actor:
+def buyer_of(group: OrderGroup) -> Actor:
     """Who has the link acts as the group's buyer."""
     return Actor(Role.BUYER, f"link/{group.number}")
 
@@ -125,7 +92,7 @@ def _start(request: HttpRequest, group: OrderGroup) -> HttpResponse:
             channel=CHANNEL,
             token="" if method == BANK else method,
             return_url=f"{link_url(group)}pay/?returned=1",
-            actor=_buyer(group),
+            actor=buyer_of(group),
         )
     except Conflict as refusal:
         if refusal.code == "payment.expired":
@@ -186,54 +153,3 @@ def _seconds_to_refresh(looked: PayPage, *, waits: bool) -> int:
     if waits or attempt or looked.is_over:
         return SECONDS_BETWEEN_LOOKS
     return looked.seconds_left + 1
-
-
-def _part(looked: OrderPage, position: int) -> Part | None:
-    """The merchant's order of that position; None for the whole. Raises NotFound."""
-    if not position:
-        return None
-    for part in looked.parts:
-        if part.position == position:
-            return part
-    raise NotFound("order.unknown", gettext_lazy("There is no such order."))
-
-
-def _too_late(looked: OrderPage, part: Part | None) -> list[PageError]:
-    """Who has packed already, in the catalogue's words; nothing where it can be called off."""
-    if part.may_cancel if part else "cancel" in looked.verbs:
-        return []
-    return [
-        page_error(Problem("cancel.too_late", facts={"merchant": each.order.merchant.name}))
-        for each in ([part] if part else looked.parts)
-        if each.order.status in (states.PACKING, states.SHIPPED, states.DELIVERED)
-    ]
-
-
-def _cancel_page(
-    request: HttpRequest,
-    looked: OrderPage,
-    part: Part | None,
-    errors: Sequence[PageError] = (),
-) -> HttpResponse:
-    context = {
-        "order": looked,
-        "part": part,
-        "parts": [part] if part else looked.live_parts,
-        "too_late": () if errors else _too_late(looked, part),
-        "possible": part.may_cancel if part else "cancel" in looked.verbs,
-        "reasons": REASONS,
-        "chosen": request.POST.get("reason", ""),
-        "link": link_path(looked.group),
-    }
-    return page(request, "shop/order/cancel.html", context, errors)
-
-
-def _cancelled(group: OrderGroup, part: Part | None) -> str:
-    """Told of the group that the service answers: money may have come since it was looked at."""
-    if part:
-        facts = {"merchant": part.order.merchant.name}
-        told = _("The order from %(merchant)s is cancelled. What you paid for it goes back to you.")
-        return told % facts
-    if group.status == states.PAID:
-        return _("Your order is cancelled. What you paid goes back to you.")
-    return _("Your order is cancelled. You have not been charged.")

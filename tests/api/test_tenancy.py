@@ -81,6 +81,9 @@ def test_a_merchant_finds_nothing_of_another(platform: Caller, refused: Refused)
     ids = {"<order_id>": theirs["id"], "<shipment_id>": parcel["id"]}
     bodies = {
         "/orders/<order_id>/cancel": {"reason": "mine now"},
+        "/orders/<order_id>/request_cancel": {"reason": "mine now"},
+        "/orders/<order_id>/approve_cancel": {},
+        "/orders/<order_id>/decline_cancel": {"answer": "mine now"},
         "/shipments": {"order_id": theirs["id"], "carrier": "manual"},
     }
     asked = 0
@@ -95,7 +98,7 @@ def test_a_merchant_finds_nothing_of_another(platform: Caller, refused: Refused)
         body = bodies.get(address.replace(theirs["id"], "<order_id>"))
         refused(caller.send(method, address, body, **key), 404, "not-found")
         asked += 1
-    assert asked == 6
+    assert asked == 10
 
 
 def test_nothing_of_another_merchant_is_in_what_a_merchant_sees(platform: Caller) -> None:

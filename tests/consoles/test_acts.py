@@ -2,6 +2,7 @@
 
 import pytest
 from django.test import Client
+from orders.services.request import cancel_request_open
 
 from accounts.models import Merchant, MerchantMember
 from accounts.permissions import member_may
@@ -21,7 +22,7 @@ from tests.consoles.world import (
     sent,
     staff_client,
 )
-from tests.factories.story import MERCHANT, make_paid_group
+from tests.factories.story import BUYER, MERCHANT, make_paid_group
 
 pytestmark = pytest.mark.django_db
 
@@ -327,3 +328,46 @@ def test_a_stream_that_went_on_meanwhile_is_not_skipped() -> None:
     stream_retry(stream_id=stream.pk, reason="mended", actor="staff:other")
     assert client.post(path, form).status_code == 409
     assert OutboxStream.objects.get(pk=stream.pk).delivered_seq == 0
+
+
+def test_some_units_are_cancelled_and_can_be_written_off() -> None:
+    order = order_in("packing")
+    client = member_client(order.merchant)
+    line, item = order.lines.get(), StockItem.objects.get(merchant=order.merchant)
+    assert "goes back to the buyer" in told(client, page(order, "cancel"))
+
+    answer = sent(
+        client,
+        page(order, "cancel"),
+        **{f"units_{line.pk}": 1, "reason": "broken", "restock": ""},
+    )
+
+    assert answer.status_code == 302
+    line.refresh_from_db()
+    assert (line.cancelled_quantity, state_of(order)) == (1, "packing")
+    assert StockItem.objects.get(pk=item.pk).on_hand == item.on_hand - 1
+    assert Refund.objects.get().amount_minor == line.unit_price_minor
+
+
+@pytest.mark.parametrize(
+    ("verb", "fields", "state"),
+    [
+        ("approve_cancel", {}, "cancelled"),
+        ("decline_cancel", {"answer": "It is with the carrier"}, "packing"),
+    ],
+)
+def test_a_buyer_who_wants_to_cancel_is_answered(
+    verb: str, fields: dict[str, str], state: str
+) -> None:
+    order = order_in("packing")
+    client = member_client(order.merchant)
+    assert page(order, verb) not in told(client, page(order))
+    cancel_request_open(order_id=order.pk, reason="too_slow", actor=BUYER)
+
+    html = told(client, page(order))
+    assert "The buyer wants to cancel" in html
+    assert page(order, "ship") not in html
+    assert sent(client, page(order, verb), **fields).status_code == 302
+
+    assert state_of(order) == state
+    assert page(order, verb) not in told(client, page(order))

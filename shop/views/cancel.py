@@ -1,0 +1,195 @@
+"""Behind an order's signed link: call it off, some of it, or ask the merchant to stop packing it."""
+
+from collections.abc import Sequence
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse, QueryDict
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from django.views.decorators.http import require_POST
+from orders.services.request import cancel_request_open, cancel_request_withdraw
+
+from core.errors import DomainError, NotFound
+from orders import states
+from orders.links import group_of_link, link_path
+from orders.models import OrderGroup
+from orders.selectors.order_page import OrderPage, Part, order_page
+from orders.selectors.requests import open_request_id
+from orders.sentences import Problem, amount
+from orders.services.cancel import Cancellation, order_cancel, order_group_cancel
+from shop.errors import PageError, page_error, page_errors
+from shop.pages import of_link, page, see_other
+from shop.views.order import buyer_of
+
+REASONS = {
+    "changed_mind": gettext_lazy("I changed my mind"),
+    "mistake": gettext_lazy("I ordered it by mistake"),
+    "too_slow": gettext_lazy("It takes too long"),
+    "cheaper": gettext_lazy("I found it cheaper elsewhere"),
+    "other": gettext_lazy("Another reason"),
+}
+UNITS = "units_"
+
+
+@of_link
+def cancel(request: HttpRequest, number: str, key: str, position: int = 0) -> HttpResponse:
+    """Shows what calling off would do, and does it: the whole group, or one merchant's order.
+
+    Of one order some units may stay; then what goes back is shown before anything is done. Once it
+    is being packed the merchant is asked.
+    """
+    group = group_of_link(number=number, key=key)
+    looked = order_page(group)
+    part = _part(looked, position)
+    if request.method != "POST":
+        return _cancel_page(request, looked, part)
+    given = request.POST.get("reason", "")
+    reason = given if given in REASONS else ""
+    try:
+        if part is None:
+            order_group_cancel(group_id=group.pk, actor=buyer_of(group), reason=reason)
+        elif part.may_ask:
+            return _asked(request, group, part, reason)
+        else:
+            units = chosen_units(request.POST, part)
+            if units is not None and "confirm" not in request.POST:
+                return _check_page(request, looked, part, units)
+            order_cancel(
+                order_id=part.order.pk, quantities=units, actor=buyer_of(group), reason=reason
+            )
+    except DomainError as refusal:
+        errors = _too_late(looked, part) or page_errors(refusal)
+        return _cancel_page(request, looked, part, errors)
+    group.refresh_from_db()
+    messages.success(request, _cancelled(group, part))
+    return see_other(link_path(group))
+
+
+@require_POST
+@of_link
+def withdraw(request: HttpRequest, number: str, key: str, position: int) -> HttpResponse:
+    """The buyer wants the goods after all."""
+    group = group_of_link(number=number, key=key)
+    part = _part(order_page(group), position)
+    assert part is not None, "the address names a position"
+    try:
+        request_id = open_request_id(part.order)
+        cancel_request_withdraw(request_id=request_id, actor=buyer_of(group))
+    except DomainError as refusal:
+        messages.warning(request, str(refusal.message))
+    else:
+        messages.success(request, _("The order goes on. We have told the merchant."))
+    return see_other(link_path(group))
+
+
+def chosen_units(posted: QueryDict, part: Part) -> dict[int, int] | None:
+    """Units by line, as chosen on the page; None for all that has not left."""
+    units = {}
+    for line in part.open_lines:
+        text = posted.get(f"{UNITS}{line.pk}", "")
+        chosen = int(text) if text.isdecimal() and len(text) < 9 else line.open_quantity
+        units[line.pk] = min(chosen, line.open_quantity)
+    if all(units[line.pk] == line.open_quantity for line in part.open_lines):
+        return None
+    return {line_id: chosen for line_id, chosen in units.items() if chosen}
+
+
+def _asked(request: HttpRequest, group: OrderGroup, part: Part, reason: str) -> HttpResponse:
+    opened = cancel_request_open(
+        order_id=part.order.pk,
+        quantities=chosen_units(request.POST, part),
+        reason=reason,
+        actor=buyer_of(group),
+    )
+    facts = {
+        "merchant": part.order.merchant.name,
+        "deadline": f"{opened.deadline:%-d %b, %H:%M} UTC",
+    }
+    told = _("We have asked %(merchant)s to stop. They have until %(deadline)s to answer.")
+    messages.success(request, told % facts)
+    return see_other(link_path(group))
+
+
+def _part(looked: OrderPage, position: int) -> Part | None:
+    """The merchant's order of that position; None for the whole. Raises NotFound."""
+    if not position:
+        return None
+    for part in looked.parts:
+        if part.position == position:
+            return part
+    raise NotFound("order.unknown", gettext_lazy("There is no such order."))
+
+
+def _too_late(looked: OrderPage, part: Part | None) -> list[PageError]:
+    """Who has packed already, in the catalogue's words; nothing where something can be done."""
+    if (part.may_cancel or part.may_ask) if part else "cancel" in looked.verbs:
+        return []
+    return [
+        page_error(Problem("cancel.too_late", facts={"merchant": each.order.merchant.name}))
+        for each in ([part] if part else looked.parts)
+        if each.order.status in (states.PACKING, states.SHIPPED, states.DELIVERED)
+    ]
+
+
+def _cancel_page(
+    request: HttpRequest,
+    looked: OrderPage,
+    part: Part | None,
+    errors: Sequence[PageError] = (),
+) -> HttpResponse:
+    context = {
+        "order": looked,
+        "part": part,
+        "parts": [part] if part else looked.live_parts,
+        "too_late": () if errors else _too_late(looked, part),
+        "possible": part.may_cancel if part else "cancel" in looked.verbs,
+        "reasons": REASONS,
+        "chosen": request.POST.get("reason", ""),
+        "link": link_path(looked.group),
+    }
+    return page(request, "shop/order/cancel.html", context, errors)
+
+
+def _check_page(
+    request: HttpRequest, looked: OrderPage, part: Part, units: dict[int, int]
+) -> HttpResponse:
+    """What would happen to these units, found out by the service itself. Raises DomainError."""
+    told: Cancellation = order_cancel(
+        order_id=part.order.pk,
+        quantities=units,
+        actor=buyer_of(looked.group),
+        reason="",
+        dry_run=True,
+    )
+    currency = told.currency
+    context = {
+        "order": looked,
+        "part": part,
+        "items": [
+            (told.units[line.pk], line.title, f"{UNITS}{line.pk}", units[line.pk])
+            for line in part.open_lines
+            if line.pk in told.units
+        ],
+        "kept": [
+            (f"{UNITS}{line.pk}", units.get(line.pk, 0))
+            for line in part.open_lines
+            if line.pk not in told.units
+        ],
+        "back": amount(told.refund_minor, currency) if told.refund_minor else "",
+        "reason": request.POST.get("reason", ""),
+        "link": link_path(looked.group),
+    }
+    return page(request, "shop/order/cancel_check.html", context)
+
+
+def _cancelled(group: OrderGroup, part: Part | None) -> str:
+    """Told of the group as it is now: money may have come since it was looked at."""
+    if part and group.status == states.PAID:
+        facts = {"merchant": part.order.merchant.name}
+        told = _("Cancelled with %(merchant)s. What you paid for it goes back to you.")
+        return told % facts
+    if part and group.status == states.PENDING_PAYMENT:
+        return _("Cancelled. You need not pay for it any more.")
+    if group.status == states.PAID:
+        return _("Your order is cancelled. What you paid goes back to you.")
+    return _("Your order is cancelled. You have not been charged.")
