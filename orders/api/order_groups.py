@@ -156,5 +156,5 @@ class OrderGroupCancel(ApiView):
         return self.keyed(
             request,
             lambda: order_group_cancel(group_id=group.pk, actor=actor, **given),
-            lambda done: shown_groups([done], actor.role)[0],
+            lambda _done: shown_groups([own_group(request, group_id)], actor.role)[0],
         )

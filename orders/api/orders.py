@@ -135,7 +135,7 @@ class OrderCancel(ApiView):
         return self.keyed(
             request,
             lambda: order_cancel(order_id=order.pk, actor=actor, **given),
-            lambda done: shown_orders([done], actor.role)[0],
+            lambda _done: shown_orders([own_order(request, order_id)], actor.role)[0],
         )
 
 

@@ -18,6 +18,7 @@ from orders.models import OrderGroup
 from orders.selectors.order_page import OrderPage, Part, order_page
 from orders.selectors.pay_page import PayPage, pay_page
 from orders.sentences import Problem
+from orders.services.call_off import Cancellation
 from orders.services.cancel import order_cancel, order_group_cancel
 from orders.services.pay import payment_start
 from orders.services.refill import cart_refill
@@ -80,13 +81,13 @@ def cancel(request: HttpRequest, number: str, key: str, position: int = 0) -> Ht
     reason = given if given in REASONS else ""
     try:
         if part:
-            order_cancel(order_id=part.order.pk, actor=_buyer(group), reason=reason)
+            done = order_cancel(order_id=part.order.pk, actor=_buyer(group), reason=reason)
         else:
-            group = order_group_cancel(group_id=group.pk, actor=_buyer(group), reason=reason)
+            done = order_group_cancel(group_id=group.pk, actor=_buyer(group), reason=reason)
     except DomainError as refusal:
         errors = _too_late(looked, part) or page_errors(refusal)
         return _cancel_page(request, looked, part, errors)
-    messages.success(request, _cancelled(group, part))
+    messages.success(request, _cancelled(done, part))
     return see_other(link_path(group))
 
 
@@ -228,12 +229,12 @@ def _cancel_page(
     return page(request, "shop/order/cancel.html", context, errors)
 
 
-def _cancelled(group: OrderGroup, part: Part | None) -> str:
-    """Told of the group that the service answers: money may have come since it was looked at."""
+def _cancelled(done: Cancellation, part: Part | None) -> str:
+    """Told of what the service has done: money may have come since the order was looked at."""
+    if not done.refund_minor:
+        return _("Your order is cancelled. You have not been charged.")
     if part:
         facts = {"merchant": part.order.merchant.name}
         told = _("The order from %(merchant)s is cancelled. What you paid for it goes back to you.")
         return told % facts
-    if group.status == states.PAID:
-        return _("Your order is cancelled. What you paid goes back to you.")
-    return _("Your order is cancelled. You have not been charged.")
+    return _("Your order is cancelled. What you paid goes back to you.")
