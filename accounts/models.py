@@ -1,11 +1,12 @@
 """Who buys, who sells, who may look."""
 
 from typing import Any
+from zoneinfo import available_timezones
 
 from django.conf import settings
 from django.contrib.auth.models import AbstractBaseUser, BaseUserManager, PermissionsMixin
 from django.core.exceptions import ValidationError
-from django.core.validators import MaxValueValidator, RegexValidator
+from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
 from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Lower
@@ -18,6 +19,8 @@ from core.sharding import LocalModel, ReferenceModel
 # How long a merchant or a product may give the shopper to pay; None leaves it to the others.
 PAY_WITHIN_MINUTES = ((15, _("15 minutes")), (30, _("30 minutes")))
 LONGEST_RETURN_WINDOW_DAYS = 365
+# A working week: nobody waits longer for a merchant's answer.
+MOST_ANSWER_HOURS = 40
 
 country_code = RegexValidator(r"\A[A-Z]{2}\Z", _("Enter a country code of two capital letters."))
 
@@ -28,6 +31,12 @@ def validate_currency(code: str) -> None:
         exponent(code)
     except UnknownCurrency:
         raise ValidationError(_("Enter the code of a currency, such as EUR.")) from None
+
+
+def validate_time_zone(name: str) -> None:
+    """Refuses what is not the name of a time zone."""
+    if name not in available_timezones():
+        raise ValidationError(_("Enter the name of a time zone, such as Europe/Berlin."))
 
 
 class UserManager(BaseUserManager["User"]):
@@ -151,6 +160,15 @@ class Merchant(ReferenceModel):
     pay_within_minutes = models.PositiveSmallIntegerField(
         _("minutes to pay"), null=True, blank=True, choices=PAY_WITHIN_MINUTES
     )
+    # Working hours, Monday to Friday from 9 to 17 in this zone.
+    cancel_answer_hours = models.PositiveSmallIntegerField(
+        _("working hours to answer who wants to cancel"),
+        default=4,
+        validators=[MinValueValidator(1), MaxValueValidator(MOST_ANSWER_HOURS)],
+    )
+    time_zone = models.CharField(
+        _("time zone"), max_length=64, default="UTC", validators=[validate_time_zone]
+    )
 
     class Meta:
         constraints = [
@@ -169,6 +187,11 @@ class Merchant(ReferenceModel):
             models.CheckConstraint(
                 condition=Q(pay_within_minutes=None) | Q(pay_within_minutes__in=[15, 30]),
                 name="accounts_merchant_pay_within",
+            ),
+            models.CheckConstraint(
+                condition=Q(cancel_answer_hours__gte=1)
+                & Q(cancel_answer_hours__lte=MOST_ANSWER_HOURS),
+                name="accounts_merchant_answer_hours",
             ),
         ]
 

@@ -72,6 +72,8 @@ class NewMerchant:
     commission_basis_points: int
     return_window_days: int = 14
     pay_within_minutes: int | None = None
+    cancel_answer_hours: int = 4
+    time_zone: str = "UTC"
 
 
 @command

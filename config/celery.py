@@ -35,6 +35,7 @@ BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
     "expire-due-groups": {"task": "orders.tasks.expire_due_groups", "schedule": 5.0},
     "deliver-due-orders": {"task": "orders.tasks.deliver_due_orders", "schedule": 60.0},
     "complete-due-orders": {"task": "orders.tasks.complete_due_orders", "schedule": 60.0},
+    "approve-due-requests": {"task": "orders.tasks.approve_due_requests", "schedule": 60.0},
     # Attempts and refunds whose outcome nobody has told for two minutes.
     "ask-channels": {"task": "payments.tasks.ask_channels", "schedule": 30.0},
 }

@@ -61,6 +61,20 @@ def command(service: Callable[P, R]) -> Callable[P, R]:
     return run
 
 
+def in_savepoint(work: Callable[[], R], *, keep: Callable[[R], object]) -> R:
+    """Does a part of a running command; where `keep` says no to its answer, all of it is undone.
+
+    So a service rehearses, or tries one way before another. What is undone gives its locks back;
+    the rows that it has changed in memory must be read anew.
+    """
+    running()
+    with transaction.atomic():
+        answer = work()
+        if not keep(answer):
+            transaction.set_rollback(True)
+    return answer
+
+
 def _in_own_transaction(service: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
     with _transaction(offered=False):
         return service(*args, **kwargs)

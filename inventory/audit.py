@@ -10,7 +10,7 @@ invariant(
     SELECT item.id, item.reserved, coalesce(open.units, 0) AS expected
     FROM inventory_stockitem item
     LEFT JOIN (
-        SELECT stock_item_id, sum(quantity - shipped_quantity) AS units
+        SELECT stock_item_id, sum(quantity - shipped_quantity - released_quantity) AS units
         FROM inventory_reservation WHERE status IN ('held', 'committed') GROUP BY stock_item_id
     ) open ON open.stock_item_id = item.id
     WHERE item.reserved <> coalesce(open.units, 0)
@@ -48,7 +48,7 @@ invariant(
     """
     SELECT name FROM unnest(ARRAY[
         'inventory_stockitem_bounds', 'inventory_reservation_quantity',
-        'inventory_reservation_shipped', 'inventory_reservation_all_shipped',
+        'inventory_reservation_bounds', 'inventory_reservation_nothing_left',
         'inventory_stockmovement_moves'
     ]) AS name
     WHERE NOT EXISTS (
@@ -61,17 +61,19 @@ invariant(
 invariant(
     "I04",
     "inv_04_no_oversell",
-    "no more units were sold from a stock item than ever came to it",
+    "no more units were sold from a stock item than ever came to it and were not written off",
     """
     SELECT sold.stock_item_id, sold.units AS sold, coalesce(came.units, 0) AS came
     FROM (
         SELECT stock_item_id,
-               sum(CASE status WHEN 'committed' THEN quantity ELSE shipped_quantity END) AS units
+               sum(CASE status WHEN 'committed' THEN quantity - released_quantity
+                               ELSE shipped_quantity END) AS units
         FROM inventory_reservation GROUP BY stock_item_id
     ) sold
     LEFT JOIN (
         SELECT stock_item_id, sum(on_hand_change) AS units
-        FROM inventory_stockmovement WHERE reason IN ('receive', 'adjust', 'restock', 'transfer')
+        FROM inventory_stockmovement
+        WHERE reason IN ('receive', 'adjust', 'restock', 'transfer', 'write_off')
         GROUP BY stock_item_id
     ) came ON came.stock_item_id = sold.stock_item_id
     WHERE sold.units > coalesce(came.units, 0)

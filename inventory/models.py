@@ -55,6 +55,7 @@ class StockItem(GroupModel):
 class Reservation(Stateful):
     """Units promised to one order line (`reference`), which has at most one that is not released.
 
+    Each unit leaves, or is given up and counted as released; an ended row has no other.
     It lives on the merchant's shard, beside its stock item.
     """
 
@@ -64,6 +65,7 @@ class Reservation(Stateful):
     reference = models.BigIntegerField(db_index=True)
     quantity = models.IntegerField(_("quantity"))
     shipped_quantity = models.IntegerField(_("shipped"), default=0)
+    released_quantity = models.IntegerField(_("given up"), default=0)
 
     class Meta:
         constraints = [
@@ -77,12 +79,15 @@ class Reservation(Stateful):
                 condition=Q(quantity__gt=0), name="inventory_reservation_quantity"
             ),
             models.CheckConstraint(
-                condition=Q(shipped_quantity__gte=0) & Q(shipped_quantity__lte=F("quantity")),
-                name="inventory_reservation_shipped",
+                condition=Q(shipped_quantity__gte=0)
+                & Q(released_quantity__gte=0)
+                & Q(quantity__gte=F("shipped_quantity") + F("released_quantity")),
+                name="inventory_reservation_bounds",
             ),
             models.CheckConstraint(
-                condition=~Q(status="shipped") | Q(shipped_quantity=F("quantity")),
-                name="inventory_reservation_all_shipped",
+                condition=~Q(status__in=["shipped", "released"])
+                | Q(quantity=F("shipped_quantity") + F("released_quantity")),
+                name="inventory_reservation_nothing_left",
             ),
         ]
 
@@ -91,8 +96,8 @@ class Reservation(Stateful):
 
     @property
     def outstanding(self) -> int:
-        """Units that are promised and have not left; what the row adds to `reserved` while open."""
-        return self.quantity - self.shipped_quantity
+        """Units that are still promised and have not left; what the row adds to `reserved`."""
+        return self.quantity - self.shipped_quantity - self.released_quantity
 
     @states.RESERVATION.transition("commit")
     def commit(self) -> None:
@@ -117,6 +122,7 @@ class StockMovement(GroupModel):
         ADJUST = "adjust", _("adjusted")
         RESERVE = "reserve", _("reserved")
         RELEASE = "release", _("released")
+        WRITE_OFF = "write_off", _("written off")
         SHIP = "ship", _("shipped")
         RESTOCK = "restock", _("restocked")
         TRANSFER = "transfer", _("transferred")

@@ -5,7 +5,7 @@ from core.audit import invariant
 # Per group: what channels captured, and the refunds of it that are alive or have succeeded.
 MONEY = """
     money AS (
-        SELECT grp.id, grp.status, grp.total_minor,
+        SELECT grp.id, grp.status, grp.total_minor - grp.called_off_minor AS payable_minor,
                coalesce(sum(captured.minor), 0) AS captured_minor,
                coalesce(sum(refunded.minor), 0) AS refunded_minor
         FROM orders_ordergroup grp
@@ -51,14 +51,14 @@ invariant(
     "every line of a live order is backed by exactly its quantity; no dead order holds stock",
     """
     SELECT line.id, ordr.status, line.quantity - line.cancelled_quantity AS units,
-           coalesce(sum(reservation.quantity)
+           coalesce(sum(reservation.quantity - reservation.released_quantity)
                     FILTER (WHERE reservation.status <> 'released'), 0) AS backed
     FROM orders_orderline line
     JOIN orders_order ordr ON ordr.id = line.order_id
     LEFT JOIN inventory_reservation reservation ON reservation.reference = line.id
     GROUP BY line.id, ordr.id
     HAVING (ordr.status <> 'cancelled'
-            AND coalesce(sum(reservation.quantity)
+            AND coalesce(sum(reservation.quantity - reservation.released_quantity)
                          FILTER (WHERE reservation.status <> 'released'), 0)
                 <> line.quantity - line.cancelled_quantity)
         OR (ordr.status = 'cancelled'
@@ -86,9 +86,9 @@ invariant(
     f"""
     WITH {MONEY}, {NEWS}
     SELECT * FROM money
-    WHERE ((status = 'paid' AND captured_minor < total_minor)
+    WHERE ((status = 'paid' AND captured_minor < payable_minor)
         OR (status IN ('pending_payment', 'expiring')
-            AND captured_minor >= total_minor AND total_minor > 0)
+            AND captured_minor >= payable_minor AND payable_minor > 0)
         OR (status IN ('cancelled', 'expired') AND captured_minor <> refunded_minor))
       AND id NOT IN (SELECT group_id FROM news)
     """,
@@ -111,17 +111,51 @@ invariant(
     WHERE ordr.status = 'cancelled' AND grp.status = 'paid'
       AND grp.id NOT IN (SELECT group_id FROM news)
     GROUP BY ordr.id, share.id
-    HAVING share.amount_minor <> coalesce(sum(refund_share.amount_minor), 0)
+    HAVING share.amount_minor > coalesce(sum(refund_share.amount_minor), 0)
+        OR share.amount_minor < coalesce(sum(refund_share.amount_minor)
+                                         FILTER (WHERE refund.status <> 'failed'), 0)
+    """,
+)
+# A unit's place in its line's cumulative sum is that of `orders.pricing.units_share_minor`. What
+# somebody had given back by hand before may be all that was left.
+invariant(
+    "I13b",
+    "inv_13b_called_off_units_refunded",
+    "units that were called off are not paid, or exactly their share has gone back",
+    f"""
+    WITH {NEWS},
+    gone AS (
+        SELECT order_id,
+               sum((total_minor - discount_minor + tax_minor) * cancelled_quantity / quantity)::bigint
+                   AS minor
+        FROM orders_orderline GROUP BY order_id),
+    back AS (
+        SELECT part.order_id, sum(part.amount_minor) AS minor,
+               sum(part.amount_minor) FILTER (WHERE refund.request_key LIKE 'cancel:%') AS asked,
+               sum(part.amount_minor) FILTER (WHERE refund.request_key LIKE 'cancel:%'
+                                              AND refund.status <> 'failed') AS given
+        FROM payments_refundshare part
+        JOIN payments_refund refund ON refund.id = part.refund_id AND refund.status <> 'declined'
+        GROUP BY part.order_id)
+    SELECT ordr.id, gone.minor AS gone_minor, ordr.called_off_minor, back.asked AS refunded_minor
+    FROM orders_order ordr
+    JOIN orders_ordergroup grp ON grp.id = ordr.group_id
+    JOIN gone ON gone.order_id = ordr.id
+    LEFT JOIN back ON back.order_id = ordr.id
+    WHERE ordr.status <> 'cancelled' AND grp.id NOT IN (SELECT group_id FROM news)
+      AND (coalesce(back.given, 0) > gone.minor - ordr.called_off_minor
+        OR (coalesce(back.asked, 0) < gone.minor - ordr.called_off_minor
+            AND coalesce(back.minor, 0) < ordr.total_minor - ordr.called_off_minor))
     """,
 )
 invariant(
     "I14",
     "inv_14_overpaid",
-    "nobody has paid more than the total, unless the excess is on its way back",
+    "nobody has paid more than was to be paid, unless the excess is on its way back",
     f"""
     WITH {MONEY}, {NEWS}
     SELECT * FROM money
-    WHERE captured_minor - refunded_minor > total_minor
+    WHERE captured_minor - refunded_minor > payable_minor
       AND id NOT IN (SELECT group_id FROM news)
     """,
 )
@@ -144,6 +178,21 @@ invariant(
     FROM orders_order ordr LEFT JOIN orders_orderline line ON line.order_id = ordr.id
     GROUP BY ordr.id
     HAVING ordr.items_minor <> coalesce(sum(line.total_minor), 0)
+    """,
+)
+invariant(
+    "I16",
+    "inv_16_payable_equals_payment",
+    "what is to be paid for a group and its orders is what their payment asks for and shares out",
+    """
+    SELECT 'group' AS noun, grp.id, grp.total_minor - grp.called_off_minor AS payable_minor,
+           payment.amount_minor
+    FROM orders_ordergroup grp JOIN payments_payment payment ON payment.reference = grp.id
+    WHERE payment.amount_minor <> grp.total_minor - grp.called_off_minor
+    UNION ALL
+    SELECT 'order', ordr.id, ordr.total_minor - ordr.called_off_minor, share.amount_minor
+    FROM orders_order ordr JOIN payments_paymentshare share ON share.order_id = ordr.id
+    WHERE share.amount_minor <> ordr.total_minor - ordr.called_off_minor
     """,
 )
 invariant(
@@ -211,11 +260,40 @@ invariant(
 invariant(
     "Q02",
     "inv_q02_orders_follow_group",
-    "orders wait with their group, are called off with it, and go on once it is paid",
+    "orders wait with their group, unless called off whole, end with it, and go on once it is paid",
     """
     SELECT ordr.id, ordr.status, grp.status AS group_status
     FROM orders_order ordr JOIN orders_ordergroup grp ON grp.id = ordr.group_id
-    WHERE (grp.status IN ('pending_payment', 'expiring')) <> (ordr.status = 'pending_payment')
+    WHERE (grp.status NOT IN ('pending_payment', 'expiring') AND ordr.status = 'pending_payment')
+       OR (grp.status IN ('pending_payment', 'expiring') AND ordr.status <> 'pending_payment'
+           AND NOT (ordr.status = 'cancelled' AND ordr.called_off_minor = ordr.total_minor))
        OR (grp.status IN ('cancelled', 'expired') AND ordr.status <> 'cancelled')
+    """,
+)
+invariant(
+    "Q03",
+    "inv_q03_cancel_requests",
+    "an order says of an open request until when it waits for its answer, and silence answers it",
+    """
+    SELECT ordr.id, ordr.status, ordr.cancel_requested_until, request.deadline
+    FROM orders_order ordr
+    FULL JOIN (SELECT order_id, deadline FROM orders_cancelrequest WHERE status = 'requested')
+         AS request ON request.order_id = ordr.id
+    WHERE ordr.cancel_requested_until IS DISTINCT FROM request.deadline
+       OR (request.deadline IS NOT NULL AND ordr.status <> 'packing')
+       OR request.deadline < (SELECT business_now()) - interval '5 minutes'
+    """,
+)
+invariant(
+    "Q04",
+    "inv_q04_units_of_dead_orders",
+    "nothing is left open of an order that was called off; only one that ran out of time may be",
+    """
+    SELECT ordr.id, sum(line.quantity - line.cancelled_quantity) AS units
+    FROM orders_order ordr
+    JOIN orders_ordergroup grp ON grp.id = ordr.group_id
+    JOIN orders_orderline line ON line.order_id = ordr.id
+    WHERE (ordr.status = 'cancelled') AND grp.status <> 'expired'
+    GROUP BY ordr.id HAVING sum(line.quantity - line.cancelled_quantity) > 0
     """,
 )

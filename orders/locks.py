@@ -1,18 +1,22 @@
 """The global lock order, and the locks on the story's own rows.
 
-    cart → group → orders by id → payments → attempts → refunds → shipments → returns → vouchers
-    → reservations (each by id) → outbox streams → stock rows by id, last, and then commit
+    cart → group → orders by id → cancel requests → payments → attempts → refunds → shipments
+    → returns → vouchers → reservations (each by id) → outbox streams
+    → stock rows by id, last, and then commit
 
 Everyone takes what they need in this order and skips what they do not need. `payments/locks.py`,
 `delivery/locks.py` and `inventory/locks.py` hold the locks of the capabilities.
 """
+
+from collections.abc import Sequence
 
 from django.utils.translation import gettext_lazy as _
 
 from core.errors import Conflict, NotFound
 from core.ids import gene_of
 from core.locks import locked
-from orders.models import Cart, Order, OrderGroup
+from orders import states
+from orders.models import CancelRequest, Cart, Order, OrderGroup
 
 
 def lock_cart(cart_id: int) -> Cart:
@@ -66,3 +70,24 @@ def lock_order(order_id: int) -> tuple[OrderGroup, Order]:
     group = lock_group(order.group_id)
     [order] = locked(Order.objects.filter(pk=order_id, shard_key=shard_key))
     return group, order
+
+
+def lock_open_requests(orders: Sequence[Order]) -> list[CancelRequest]:
+    """The buyers' open requests to cancel these locked orders, locked."""
+    asked = [order for order in orders if order.cancel_requested_until]
+    if not asked:
+        return []
+    shard_keys = {order.shard_key for order in asked}
+    rows = CancelRequest.objects.filter(order__in=asked, shard_key__in=shard_keys)
+    return locked(rows.filter(status=states.REQUESTED))
+
+
+def lock_cancel_request(request_id: int) -> tuple[OrderGroup, Order, CancelRequest]:
+    """A buyer's request behind its order and group, all locked. Raises NotFound."""
+    rows = CancelRequest.objects.filter(pk=request_id, shard_key=gene_of(request_id))
+    for order_id in rows.values_list("order_id", flat=True):
+        group, order = lock_order(order_id)
+        [request] = locked(rows)
+        request.order = order
+        return group, order, request
+    raise NotFound("cancel_request.unknown", _("There is no such request."), id=str(request_id))

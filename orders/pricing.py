@@ -61,3 +61,14 @@ def order_prices(
         )
         for merchant_id in sorted(goods)
     ]
+
+
+def units_share_minor(*, minor: int, quantity: int, gone: int, units: int) -> int:
+    """What `units` more of a line's units are worth, of which `gone` went before.
+
+    Each unit has its place in the cumulative sum, rounded down, so that any way of taking the units
+    of a line one after the other ends at its amount, to the minor unit.
+    """
+    if not 0 <= gone <= gone + units <= quantity:
+        raise ValueError(f"{gone} and {units} more of {quantity} units")
+    return minor * (gone + units) // quantity - minor * gone // quantity

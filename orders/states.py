@@ -86,7 +86,8 @@ GROUP = Machine(
             "start_expiring", (PENDING_PAYMENT,), EXPIRING, "expiring_started", (SYSTEM,), OVERDUE
         ),
         Edge("expire", (PENDING_PAYMENT, EXPIRING), EXPIRED, "expired", (SYSTEM,), OVERDUE),
-        Edge("cancel", (PENDING_PAYMENT,), CANCELLED, "cancelled", (BUYER, STAFF), IN_TIME),
+        # The system's, where a merchant calls off the last of its orders.
+        Edge("cancel", (PENDING_PAYMENT,), CANCELLED, "cancelled", (BUYER, STAFF, SYSTEM), IN_TIME),
         Edge("reinstate", (EXPIRED,), PAID, "reinstated", (SYSTEM,)),
         # Fields that no step of its life changes: summaries, links, addresses.
         Edge("amend", (PENDING_PAYMENT, EXPIRING, PAID, EXPIRED, CANCELLED), STAYS),

@@ -2,7 +2,7 @@
 
 from celery import shared_task
 
-from orders.services import complete, expire, fulfil
+from orders.services import complete, expire, fulfil, request
 
 
 @shared_task
@@ -21,3 +21,9 @@ def deliver_due_orders() -> None:
 def complete_due_orders() -> None:
     """Every minute: delivered orders whose return window is over."""
     complete.complete_due()
+
+
+@shared_task
+def approve_due_requests() -> None:
+    """Every minute: requests to cancel that the merchant has not answered in time."""
+    request.approve_due()

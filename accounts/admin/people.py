@@ -79,6 +79,8 @@ class Merchants(PlatformModelAdmin):
         "commission_basis_points",
         "return_window_days",
         "pay_within_minutes",
+        "cancel_answer_hours",
+        "time_zone",
     )
     search_fields = ("slug",)
     search_help_text = gettext_lazy("Name in addresses, written in full")

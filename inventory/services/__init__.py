@@ -4,10 +4,12 @@ from inventory.services.reservation import (
     Want,
     require_stock,
     reservation_commit,
+    reservation_reduce,
     reservation_release,
     reservation_ship,
     stock_reserve,
     stock_restock,
+    stock_take,
 )
 from inventory.services.stock import (
     Receipt,
@@ -22,6 +24,7 @@ __all__ = [
     "Want",
     "require_stock",
     "reservation_commit",
+    "reservation_reduce",
     "reservation_release",
     "reservation_ship",
     "stock_adjust",
@@ -29,5 +32,6 @@ __all__ = [
     "stock_receive_many",
     "stock_reserve",
     "stock_restock",
+    "stock_take",
     "stock_transfer",
 ]

@@ -1,4 +1,4 @@
-"""Promises of stock to order lines: reserve, commit ↔ release; ship ↔ restock.
+"""Promises of stock to order lines: reserve, commit ↔ release, reduce; ship ↔ restock.
 
 Parts of the services of `orders`: they need a running command, lock the reservations by id and move
 the stock rows last, so the caller should commit at once after them.
@@ -80,6 +80,28 @@ def stock_reserve(
     return rows
 
 
+def stock_take(*, wants: Sequence[Want], actor: Actor) -> bool:
+    """Holds and sells all that is wanted, without waiting for a payment: it has come.
+
+    Locks the stock rows. Answers False where it can't all be had; the caller must then undo it.
+    """
+    moment = clock.now()
+    rows = [
+        Reservation.build(
+            want.shard_key,
+            stock_item_id=want.stock_item_id,
+            reference=want.reference,
+            quantity=want.quantity,
+        )
+        for want in wants
+    ]
+    start(rows, verb="hold", actor=actor, at=moment)
+    fire(rows, verb="commit", actor=actor, at=moment)
+    movements = [_movement(row, Reason.RESERVE, actor, moment, row.quantity) for row in rows]
+    StockMovement.objects.bulk_create(movements)
+    return not move(movements)
+
+
 def require_stock(*, wants: Sequence[Want], short: Collection[int]) -> None:
     """Raises Conflict `stock.insufficient` with the SKUs of the stock items that were short."""
     if not short:
@@ -115,9 +137,37 @@ def reservation_release(*, references: Collection[int], actor: Actor, reason: st
     a line have left.
     """
     rows = list(locks.lock_reservations(references).values())
+    units = _release_all(rows)
     fire(rows, verb="release", actor=actor, reason=reason)
     moment = clock.now()
-    movements = [_movement(row, Reason.RELEASE, actor, moment, -row.outstanding) for row in rows]
+    movements = [_movement(row, Reason.RELEASE, actor, moment, -units[row.pk]) for row in rows]
+    StockMovement.objects.bulk_create(movements)
+    must_move(movements)
+
+
+def reservation_reduce(
+    *, quantities: Mapping[int, int], actor: Actor, reason: str, restock: bool = True
+) -> None:
+    """Gives up some units per order line: back on sale, or without `restock` written off.
+
+    A line of which no unit is left to ship ends, as shipped where units of it have left.
+    Locks the reservations, then the stock rows. Raises Conflict `reservation.released`,
+    `reservation.exceeded`.
+    """
+    rows = _live(quantities)
+    for reference, row in rows.items():
+        _require_outstanding(row, quantities[reference])
+        _count(row, "released_quantity", quantities[reference])
+    ended = [row for row in rows.values() if not row.outstanding]
+    shipped = [row for row in ended if row.shipped_quantity]
+    fire(shipped, verb="ship", actor=actor, reason=reason)
+    unsold = [row for row in ended if not row.shipped_quantity]
+    fire(unsold, verb="release", actor=actor, reason=reason)
+    moment, why = clock.now(), Reason.RELEASE if restock else Reason.WRITE_OFF
+    movements = [
+        _movement(row, why, actor, moment, -quantities[reference])
+        for reference, row in rows.items()
+    ]
     StockMovement.objects.bulk_create(movements)
     must_move(movements)
 
@@ -130,12 +180,12 @@ def reservation_ship(*, quantities: Mapping[int, int], actor: Actor) -> None:
     """
     rows = _live(quantities)
     leaving = {
-        row: _require_outstanding(row, quantities[reference])
+        row: _require_shippable(row, quantities[reference])
         for reference, row in rows.items()
         if row.status != "shipped"
     }
     for row, quantity in leaving.items():
-        _add_shipped(row, quantity)
+        _count(row, "shipped_quantity", quantity)
     fire([row for row in leaving if not row.outstanding], verb="ship", actor=actor)
     moment = clock.now()
     movements = [
@@ -190,7 +240,7 @@ def _live(references: Collection[int]) -> dict[int, Reservation]:
     return rows
 
 
-def _require_outstanding(row: Reservation, quantity: int) -> int:
+def _require_outstanding(row: Reservation, quantity: int) -> None:
     require_quantity(quantity)
     if quantity > row.outstanding:
         raise Conflict(
@@ -200,6 +250,10 @@ def _require_outstanding(row: Reservation, quantity: int) -> int:
             requested=quantity,
             outstanding=row.outstanding,
         )
+
+
+def _require_shippable(row: Reservation, quantity: int) -> int:
+    _require_outstanding(row, quantity)
     if not row.machine.may("ship", row.status):
         raise Conflict(
             "state.conflict",
@@ -212,13 +266,26 @@ def _require_outstanding(row: Reservation, quantity: int) -> int:
     return quantity
 
 
-def _add_shipped(row: Reservation, quantity: int) -> None:
+def _count(row: Reservation, counter: str, quantity: int) -> None:
+    """Moves one of the counters of a locked row."""
+    before = getattr(row, counter)
     changed = Reservation.objects.filter(
-        pk=row.pk, shard_key=row.shard_key, shipped_quantity=row.shipped_quantity
-    ).update(shipped_quantity=F("shipped_quantity") + quantity)
+        pk=row.pk, shard_key=row.shard_key, **{counter: before}
+    ).update(**{counter: F(counter) + quantity})
     if not changed:
         raise ProgrammingMistake(f"{row!r} changed under its lock")
-    row.shipped_quantity += quantity
+    setattr(row, counter, before + quantity)
+
+
+def _release_all(rows: Sequence[Reservation]) -> dict[int, int]:
+    """Counts all that is outstanding of locked rows as released; answers how much, by row."""
+    units = {row.pk: row.outstanding for row in rows}
+    Reservation.objects.filter(
+        pk__in=[row.pk for row in rows], shard_key__in={row.shard_key for row in rows}
+    ).update(released_quantity=F("quantity") - F("shipped_quantity"))
+    for row in rows:
+        row.released_quantity += units[row.pk]
+    return units
 
 
 def _require_shipped(reference: int, rows: Sequence[Reservation]) -> None:
@@ -239,15 +306,18 @@ def _require_shipped(reference: int, rows: Sequence[Reservation]) -> None:
 def _movement(
     row: Reservation, reason: Reason, actor: Actor, at: datetime, reserved_change: int
 ) -> StockMovement:
-    """A step of a reservation in the journal. What ships leaves the shelf as well."""
-    ships = reason is Reason.SHIP
+    """A step of a reservation in the journal. What ships, or is written off, leaves the shelf.
+
+    The key counts the steps of the row by the units that have left it so far.
+    """
+    gone = row.shipped_quantity if reason is Reason.SHIP else row.released_quantity
     return StockMovement.build(
         row.shard_key,
         stock_item_id=row.stock_item_id,
-        on_hand_change=reserved_change if ships else 0,
+        on_hand_change=reserved_change if reason in (Reason.SHIP, Reason.WRITE_OFF) else 0,
         reserved_change=reserved_change,
         reason=reason,
-        dedup_key=f"{reason}:{row.id}" + (f":{row.shipped_quantity}" if ships else ""),
+        dedup_key=f"{reason}:{row.id}" + (f":{gone}" if gone else ""),
         reference=row.reference,
         actor=str(actor),
         at=at,

@@ -27,7 +27,8 @@ from orders.admin.words import amount
 from orders.locks import lock_group_with_orders, lock_order
 from orders.models import Order, OrderGroup
 from orders.selectors.requests import open_request, open_request_id
-from orders.services.cancel import Cancellation, order_cancel, order_group_cancel
+from orders.services.call_off import Cancellation
+from orders.services.cancel import order_cancel, order_group_cancel
 from orders.services.fulfil import (
     order_acknowledge,
     order_deliver,

@@ -11,7 +11,7 @@ from core.api import Id, MoneyOf, Quantity, Query, Serializer, StateIs, Text, Ti
 from core.errors import Invalid
 from orders import states
 from orders.actions import Action
-from orders.services.cancel import Cancellation
+from orders.services.call_off import Cancellation
 
 LONGEST_REASON = 200
 MOST_LINES = 200

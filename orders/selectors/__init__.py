@@ -8,7 +8,7 @@ from django.conf import settings
 from accounts.models import Customer
 from core import clock
 from orders import states
-from orders.models import Order, OrderGroup, OrderLine
+from orders.models import CancelRequest, Order, OrderGroup, OrderLine
 
 
 def overdue(group: OrderGroup, moment: datetime) -> bool:
@@ -21,6 +21,18 @@ def line_ids(orders: Iterable[Order]) -> list[int]:
     return list(
         OrderLine.objects.filter(order__in=list(orders)).order_by("id").values_list("id", flat=True)
     )
+
+
+def open_lines(orders: Iterable[Order]) -> list[OrderLine]:
+    """The lines of these orders of which units are still to leave, in order."""
+    rows = OrderLine.objects.filter(order__in=list(orders)).order_by("id")
+    return [line for line in rows if line.open_quantity]
+
+
+def due_request_ids(*, most: int) -> list[int]:
+    """Requests to cancel that should have been answered by now, the longest overdue first."""
+    due = CancelRequest.objects.filter(status=states.REQUESTED, deadline__lte=clock.now())
+    return list(due.order_by("deadline", "id").values_list("id", flat=True)[:most])
 
 
 def due_group_ids(*, most: int) -> list[int]:

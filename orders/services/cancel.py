@@ -1,139 +1,128 @@
-"""Cancelling: the mirror of placing and paying, for a group or for one order."""
+"""Cancelling: the mirror of placing and paying, for a group, an order or some units of its lines."""
+
+from collections.abc import Mapping
 
 from django.utils.translation import gettext_lazy as _
 
-from accounts.actors import Actor, Role
+from accounts.actors import Actor
 from core import clock
-from core.command import command
+from core.command import command, in_savepoint
 from core.errors import Conflict
-from core.fsm import fire
-from delivery.locks import lock_shipments
-from delivery.services import shipments_void
-from inventory.locks import lock_reservations
-from inventory.services import reservation_release
 from orders import states
 from orders.locks import lock_group_with_orders, lock_order
 from orders.models import Order, OrderGroup
-from orders.selectors import line_ids, overdue
-from orders.services.summary import summaries_refresh
-from payments.locks import lock_payments
-from payments.models import Payment
-from payments.selectors import refundable_minor
-from payments.services.collect import payment_close
-from payments.services.refund import refund_request
+from orders.selectors import overdue
+from orders.services.call_off import (
+    Cancellation,
+    Cut,
+    call_off_paid,
+    call_off_unpaid,
+    cut_of,
+    refuse_buyer_once_packed,
+)
 
 
 @command
-def order_group_cancel(*, group_id: int, actor: Actor, reason: str) -> OrderGroup:
+def order_group_cancel(
+    *, group_id: int, actor: Actor, reason: str, restock: bool = True, dry_run: bool = False
+) -> Cancellation:
     """Calls the whole group off: before payment all at once, after it order by order with refund.
 
-    Quiet when everything is cancelled. All or nothing: one order that has left stops it.
-    Locks the group, its orders, the payment, shipments, reservations, stock rows.
+    Quiet when everything is cancelled, or expired. All or nothing: one order of which a unit has
+    left stops it. Without `restock` the units are written off. `dry_run` does all of it under the
+    locks and undoes it.
+    Locks the group, its orders, cancel requests, payments, shipments, reservations, stock rows.
     Emits `order_group.cancelled` and `payment.closed` before payment; `order.cancelled` per order;
     after payment `refund.requested` and `refund.approved` per order.
     Raises Conflict `payment.expired`, `state.conflict`, for a buyer `cancel.too_late`.
     """
     group, orders = lock_group_with_orders(group_id)
-    if group.status == states.PENDING_PAYMENT:
-        _cancel_unpaid(group, orders, actor, reason)
-    elif group.status == states.PAID:
-        live = [order for order in orders if order.status != states.CANCELLED]
-        _cancel_paid(group, live, actor, reason)
-    elif group.status == states.EXPIRING:
-        raise Conflict("payment.expired", _("The time to pay is over."), number=group.number)
-    return group
+    live = [order for order in orders if order.status != states.CANCELLED]
+    if not live:
+        return _nothing(group)
+    _refuse_overdue(group)
+    for order in live:
+        _refuse_shipped(order)
+        refuse_buyer_once_packed(order, actor)
+    cuts = [cut_of(order, None) for order in live]
+    return in_savepoint(
+        lambda: _call_off(group, group, cuts, actor, reason, restock=restock),
+        keep=lambda _: not dry_run,
+    )
 
 
 @command
-def order_cancel(*, order_id: int, actor: Actor, reason: str) -> Order:
-    """Calls one paid order off and sends its money back. Quiet when it is cancelled.
+def order_cancel(
+    *,
+    order_id: int,
+    actor: Actor,
+    reason: str,
+    quantities: Mapping[int, int] | None = None,
+    restock: bool = True,
+    dry_run: bool = False,
+) -> Cancellation:
+    """Calls one order off as far as it has not left, or some units per line.
 
-    Locks its group, the order, the payment, shipments, reservations, stock rows.
-    Emits `order.cancelled`, `refund.requested`, `refund.approved`.
-    Raises Conflict `state.conflict`: an unpaid order is cancelled with its group; for a buyer
-    `cancel.too_late` once it is being packed.
+    Money of it that was paid goes back; what is not paid yet is never asked for, and with the last
+    unit of its last order the whole group is cancelled. Quiet when the order is cancelled. Without
+    `restock` the units are written off. `dry_run` does all of it under the locks and undoes it.
+    Locks its group, the order, cancel requests, payments, shipments, reservations, stock rows.
+    Emits `order.cancelled`, or `order.reduced` and where nothing is left to ship `order.shipped`;
+    what `call_off_paid()` and `call_off_unpaid()` emit.
+    Raises Conflict `payment.expired`, `payment.in_progress`, `cancel.nothing_open`, for a buyer
+    `cancel.too_late`; Invalid `cancel.quantity`.
     """
     group, order = lock_order(order_id)
     if order.status == states.CANCELLED:
-        return order
-    if group.status != states.PAID:
+        return _nothing(order)
+    _refuse_overdue(group)
+    refuse_buyer_once_packed(order, actor)
+    cut = cut_of(order, quantities)
+    return in_savepoint(
+        lambda: _call_off(group, order, [cut], actor, reason, restock=restock),
+        keep=lambda _: not dry_run,
+    )
+
+
+def _call_off(
+    group: OrderGroup,
+    noun: OrderGroup | Order,
+    cuts: list[Cut],
+    actor: Actor,
+    reason: str,
+    *,
+    restock: bool,
+) -> Cancellation:
+    is_paid = group.status == states.PAID
+    call_off = call_off_paid if is_paid else call_off_unpaid
+    minor = call_off(group=group, cuts=cuts, actor=actor, reason=reason, restock=restock)
+    return Cancellation(
+        number=noun.number,
+        currency=group.currency,
+        units={line_id: units for cut in cuts for line_id, units in cut.units.items()},
+        refund_minor=minor if is_paid else 0,
+        called_off_minor=0 if is_paid else minor,
+        is_whole=all(cut.is_whole for cut in cuts),
+    )
+
+
+def _nothing(noun: OrderGroup | Order) -> Cancellation:
+    return Cancellation(noun.number, noun.currency, {}, 0, 0, is_whole=True)
+
+
+def _refuse_overdue(group: OrderGroup) -> None:
+    waits = group.status == states.PENDING_PAYMENT and not overdue(group, clock.now())
+    if not waits and group.status != states.PAID:
+        raise Conflict("payment.expired", _("The time to pay is over."), number=group.number)
+
+
+def _refuse_shipped(order: Order) -> None:
+    if order.lines.filter(shipped_quantity__gt=0).exists():
         raise Conflict(
             "state.conflict",
-            _("An unpaid order is cancelled as a whole."),
-            noun="order_group",
-            id=str(group.id),
-            state=group.status,
+            _("Parts of this order have left; they can be returned."),
+            noun="order",
+            id=str(order.id),
+            state=order.status,
             verb="cancel",
         )
-    _cancel_paid(group, [order], actor, reason)
-    return order
-
-
-def _cancel_unpaid(group: OrderGroup, orders: list[Order], actor: Actor, reason: str) -> None:
-    """Money that is on its way all the same goes back when it arrives."""
-    if overdue(group, clock.now()):
-        raise Conflict("payment.expired", _("The time to pay is over."), number=group.number)
-    lines = line_ids(orders)
-    lock_payments(reference=group.id)
-    lock_reservations(lines)
-    payment_close(reference=group.id, actor=actor, reason=reason)
-    fire(group, verb="cancel", actor=actor, reason=reason)
-    fire(orders, verb="cancel", actor=actor, reason=reason)
-    reservation_release(references=lines, actor=actor, reason=reason)
-
-
-def _cancel_paid(group: OrderGroup, orders: list[Order], actor: Actor, reason: str) -> None:
-    _refuse_partly_shipped(orders)
-    _refuse_buyer_once_packed(orders, actor)
-    order_ids, lines = [order.id for order in orders], line_ids(orders)
-    payments = lock_payments(reference=group.id)
-    lock_shipments(order_ids)
-    lock_reservations(lines)
-    _refund(payments, orders, actor, reason)
-    shipments_void(references=order_ids, actor=actor, reason=reason)
-    fire(orders, verb="cancel", actor=actor, reason=reason)
-    summaries_refresh(group, list(group.orders.all()), actor=actor)
-    reservation_release(references=lines, actor=actor, reason=reason)
-
-
-def _refuse_partly_shipped(orders: list[Order]) -> None:
-    for order in orders:
-        if order.lines.filter(shipped_quantity__gt=0).exists():
-            raise Conflict(
-                "state.conflict",
-                _("Parts of this order have left; they can be returned."),
-                noun="order",
-                id=str(order.id),
-                state=order.status,
-                verb="cancel",
-            )
-
-
-def _refuse_buyer_once_packed(orders: list[Order], actor: Actor) -> None:
-    """From then on it is the merchant's to say."""
-    for order in orders:
-        if actor.role == Role.BUYER and order.status == states.PACKING:
-            raise Conflict(
-                "cancel.too_late",
-                _("%(merchant)s has already packed this. You can return it after delivery.")
-                % {"merchant": order.merchant.name},
-                id=str(order.id),
-                state=order.status,
-            )
-
-
-def _refund(payments: list[Payment], orders: list[Order], actor: Actor, reason: str) -> None:
-    """Each order's share of each payment goes back."""
-    for payment in payments:
-        for order in orders:
-            amount_minor = refundable_minor(payment, order.id)
-            if amount_minor:
-                refund_request(
-                    payment=payment,
-                    reference=order.id,
-                    request_key=f"cancel:{order.id}:{payment.id}",
-                    amount_minor=amount_minor,
-                    shares=[(order.id, order.merchant_id, amount_minor)],
-                    actor=actor,
-                    reason=reason,
-                )

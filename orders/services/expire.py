@@ -36,7 +36,8 @@ def order_group_expire(*, group_id: int, actor: Actor) -> bool:
     if payment_close(reference=group.id, actor=actor, reason=TIMEOUT):
         return False
     fire(group, verb="expire", actor=actor, reason=TIMEOUT)
-    fire(orders, verb="cancel", actor=actor, reason=TIMEOUT)
+    live = [order for order in orders if order.status != states.CANCELLED]
+    fire(live, verb="cancel", actor=actor, reason=TIMEOUT)
     reservation_release(references=lines, actor=actor, reason=TIMEOUT)
     return True
 

@@ -62,7 +62,8 @@ def order_ship(
 
     Quiet when the order has shipped. Locks group, order, reservations, stock rows.
     Emits `shipment.prepared`, `shipment.handed_over`, and with the last unit `order.shipped`.
-    Raises Conflict `state.conflict`, Invalid `shipment.lines`, those of the carrier.
+    Raises Conflict `state.conflict`, `cancel.requested` while the buyer waits for an answer;
+    Invalid `shipment.lines`, those of the carrier.
     """
     group, order = lock_order(order_id)
     if order.status == states.SHIPPED:
@@ -75,6 +76,13 @@ def order_ship(
             id=str(order.id),
             state=order.status,
             verb="ship",
+        )
+    if order.cancel_requested_until:
+        raise Conflict(
+            "cancel.requested",
+            _("The buyer has asked to cancel this. Answer the request before you ship."),
+            id=str(order.id),
+            deadline=order.cancel_requested_until.isoformat(),
         )
     lines = list(order.lines.order_by("id"))
     units = _units(lines, quantities)

@@ -65,7 +65,10 @@ class Payment(Stateful):
 
 
 class PaymentShare(GroupModel):
-    """How much of a payment belongs to one order, and how much of that has gone back."""
+    """How much of a payment belongs to one order, and how much of that has gone back.
+
+    0 where the whole order was called off before the payment.
+    """
 
     payment = models.ForeignKey(Payment, on_delete=models.PROTECT, related_name="shares")
     order_id = models.BigIntegerField(db_index=True)
@@ -82,7 +85,7 @@ class PaymentShare(GroupModel):
                 fields=["shard_key", "payment", "order_id"], name="payments_share_once"
             ),
             models.CheckConstraint(
-                condition=Q(amount_minor__gt=0), name="payments_share_amount_positive"
+                condition=Q(amount_minor__gte=0), name="payments_share_amount_not_negative"
             ),
             models.CheckConstraint(
                 condition=Q(refunded_minor__gte=0) & Q(refunded_minor__lte=F("amount_minor")),

@@ -252,19 +252,21 @@ def _capture(attempt: Attempt, fact: ChannelFact, actor: Actor) -> None:
     if attempt.is_excess:
         _give_back_excess(attempt, actor)
     else:
+        _give_back_reduced(attempt, actor)
         payload = {"attempt_id": str(attempt.id), "open_attempt_id": _live_attempt_id(payment)}
         fire(payment, verb="capture", actor=actor, payload=payload)
 
 
 def _capture_legs(attempt: Attempt) -> list[Leg]:
-    """Each order's share rests in escrow; what is one too many belongs to no order."""
+    """Each order's share rests in escrow; what is one too many, or too much, belongs to no order."""
     amount_minor, currency, channel = attempt.amount_minor, attempt.currency, attempt.channel
     clearing = Leg(
         code="channel_clearing", amount_minor=amount_minor, currency=currency, channel=channel
     )
     if attempt.is_excess:
         return [clearing, Leg(code="escrow", amount_minor=-amount_minor, currency=currency)]
-    return [clearing] + [
+    too_much = Leg(code="escrow", amount_minor=-_reduced_minor(attempt), currency=currency)
+    return [clearing, too_much] + [
         Leg(
             code="escrow",
             amount_minor=-share.amount_minor,
@@ -274,6 +276,25 @@ def _capture_legs(attempt: Attempt) -> list[Leg]:
         )
         for share in attempt.payment.shares.order_by("pk")
     ]
+
+
+def _reduced_minor(attempt: Attempt) -> int:
+    """What was called off since the attempt ended without money, as it seemed."""
+    return attempt.amount_minor - attempt.payment.amount_minor
+
+
+def _give_back_reduced(attempt: Attempt, actor: Actor) -> None:
+    if reduced_minor := _reduced_minor(attempt):
+        refund_request(
+            payment=attempt.payment,
+            reference=attempt.payment.reference,
+            request_key=f"reduced:{attempt.id}",
+            amount_minor=reduced_minor,
+            shares=[(None, None, reduced_minor)],
+            actor=actor,
+            reason="called off before it was captured",
+            attempt_id=attempt.id,
+        )
 
 
 def _give_back_excess(attempt: Attempt, actor: Actor) -> None:

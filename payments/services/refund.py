@@ -28,7 +28,8 @@ from payments.services.ledger import Leg, post, reverse
 
 Kind = ChannelFact.Kind
 
-OrderShare = tuple[int, int, int]  # order id, merchant id, amount in minor units
+# Order id, merchant id, amount in minor units; no ids for money that is no order's.
+OrderShare = tuple[int | None, int | None, int]
 
 
 def refund_request(
@@ -109,7 +110,7 @@ def _captured_attempt(payment: Payment, attempt_id: int | None) -> Attempt:
 
 def _parts(
     payment: Payment, attempt: Attempt, shares: Sequence[OrderShare] | None
-) -> list[tuple[int | None, int | None, int]]:
+) -> list[OrderShare]:
     if shares is not None:
         return list(shares)
     if attempt.is_excess:

@@ -14,23 +14,24 @@ def order_accrue(
     order_id: int,
     merchant_id: int,
     payments: Sequence[Payment],
+    total_minor: int,
     commission_minor: int,
     actor: Actor,
     at: datetime | None = None,
 ) -> LedgerTransaction | None:
     """Books a completed order once: what is left of its captured share, to merchant and house.
 
-    Part of a service that has locked `payments`, all of the group. The commission is the one frozen
-    at placing, prorated to what refunds have left. None where nothing is left.
+    Part of a service that has locked `payments`, all of the group. Total and commission are those
+    frozen at placing; the commission is prorated to what is left of the total, be it that units
+    were called off before the payment or that money went back. None where nothing is left.
     """
     captured = {payment.id: payment for payment in payments if payment.status == "captured"}
     shares = list(PaymentShare.objects.filter(payment__in=captured, order_id=order_id))
-    taken_minor = sum(share.amount_minor for share in shares)
-    left_minor = taken_minor - sum(share.refunded_minor for share in shares)
+    left_minor = sum(share.amount_minor - share.refunded_minor for share in shares)
     if not left_minor:
         return None
     payable_minor, commission_minor = allocate(
-        left_minor, [taken_minor - commission_minor, commission_minor]
+        left_minor, [total_minor - commission_minor, commission_minor]
     )
     payment = next(iter(captured.values()))
 

@@ -7,7 +7,6 @@ from django.http import HttpRequest, HttpResponse, QueryDict
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST
-from orders.services.request import cancel_request_open, cancel_request_withdraw
 
 from core.errors import DomainError, NotFound
 from orders import states
@@ -16,7 +15,9 @@ from orders.models import OrderGroup
 from orders.selectors.order_page import OrderPage, Part, order_page
 from orders.selectors.requests import open_request_id
 from orders.sentences import Problem, amount
-from orders.services.cancel import Cancellation, order_cancel, order_group_cancel
+from orders.services.call_off import Cancellation
+from orders.services.cancel import order_cancel, order_group_cancel
+from orders.services.request import cancel_request_open, cancel_request_withdraw
 from shop.errors import PageError, page_error, page_errors
 from shop.pages import of_link, page, see_other
 from shop.views.order import buyer_of
@@ -47,21 +48,20 @@ def cancel(request: HttpRequest, number: str, key: str, position: int = 0) -> Ht
     reason = given if given in REASONS else ""
     try:
         if part is None:
-            order_group_cancel(group_id=group.pk, actor=buyer_of(group), reason=reason)
+            done = order_group_cancel(group_id=group.pk, actor=buyer_of(group), reason=reason)
         elif part.may_ask:
             return _asked(request, group, part, reason)
         else:
             units = chosen_units(request.POST, part)
             if units is not None and "confirm" not in request.POST:
                 return _check_page(request, looked, part, units)
-            order_cancel(
+            done = order_cancel(
                 order_id=part.order.pk, quantities=units, actor=buyer_of(group), reason=reason
             )
     except DomainError as refusal:
         errors = _too_late(looked, part) or page_errors(refusal)
         return _cancel_page(request, looked, part, errors)
-    group.refresh_from_db()
-    messages.success(request, _cancelled(group, part))
+    messages.success(request, _cancelled(done, part))
     return see_other(link_path(group))
 
 
@@ -154,7 +154,7 @@ def _check_page(
     request: HttpRequest, looked: OrderPage, part: Part, units: dict[int, int]
 ) -> HttpResponse:
     """What would happen to these units, found out by the service itself. Raises DomainError."""
-    told: Cancellation = order_cancel(
+    told = order_cancel(
         order_id=part.order.pk,
         quantities=units,
         actor=buyer_of(looked.group),
@@ -182,14 +182,14 @@ def _check_page(
     return page(request, "shop/order/cancel_check.html", context)
 
 
-def _cancelled(group: OrderGroup, part: Part | None) -> str:
-    """Told of the group as it is now: money may have come since it was looked at."""
-    if part and group.status == states.PAID:
+def _cancelled(done: Cancellation, part: Part | None) -> str:
+    """Told of what the service has done: money may have come since the order was looked at."""
+    if part and done.refund_minor:
         facts = {"merchant": part.order.merchant.name}
         told = _("Cancelled with %(merchant)s. What you paid for it goes back to you.")
         return told % facts
-    if part and group.status == states.PENDING_PAYMENT:
-        return _("Cancelled. You need not pay for it any more.")
-    if group.status == states.PAID:
+    if done.refund_minor:
         return _("Your order is cancelled. What you paid goes back to you.")
+    if part:
+        return _("Cancelled. You need not pay for it any more.")
     return _("Your order is cancelled. You have not been charged.")

@@ -127,6 +127,7 @@ def accrue(payment: Payment, commission_minor: int, *, share: int = 0) -> Ledger
             order_id=part.order_id,
             merchant_id=part.merchant_id,
             payments=lock_payments(reference=payment.reference),
+            total_minor=part.amount_minor,
             commission_minor=commission_minor,
             actor=TESTER,
         )

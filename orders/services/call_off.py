@@ -1,0 +1,301 @@
+"""Calling off: the parts that cancelling and the answer to a buyer's request are made of.
+
+Whatever is called off, all of a group or a single unit of a line, is a list of cuts: it goes through
+the same two functions, one for what is not paid yet and one for what is.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+from django.db.models import F
+from django.utils.translation import gettext_lazy as _
+
+from accounts.actors import Actor, Role, system
+from core import clock
+from core.errors import Conflict, Invalid, ProgrammingMistake
+from core.fsm import fire
+from delivery.locks import lock_shipments
+from delivery.selectors import all_delivered
+from delivery.services import shipments_void
+from inventory.locks import lock_reservations
+from inventory.services import reservation_reduce
+from orders import states
+from orders.locks import lock_open_requests
+from orders.models import Order, OrderGroup, OrderLine
+from orders.pricing import units_share_minor
+from orders.services.summary import summaries_refresh
+from payments.locks import lock_payments
+from payments.models import Payment
+from payments.selectors import refundable_minor
+from payments.services.collect import payment_close
+from payments.services.reduce import payment_reduce
+from payments.services.refund import refund_request
+
+PACKED = (states.PACKING, states.SHIPPED, states.DELIVERED, states.COMPLETED)
+LAST_ORDER = system("last order")
+LAST_UNIT = system("last unit")
+
+
+@dataclass(frozen=True, slots=True)
+class Cancellation:
+    """What was called off, or would be: units per line, and its money in minor units.
+
+    `refund_minor` goes back, `called_off_minor` is never to be paid. `is_whole`: nothing is left of
+    the order, or the group, of that number.
+    """
+
+    number: str
+    currency: str
+    units: dict[int, int]
+    refund_minor: int
+    called_off_minor: int
+    is_whole: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """What of a locked order is to be called off: units per line, each at least 1."""
+
+    order: Order
+    lines: list[OrderLine]
+    units: dict[int, int]
+
+    @property
+    def has_left(self) -> bool:
+        """Some unit of the order has left."""
+        return any(line.shipped_quantity for line in self.lines)
+
+    @property
+    def leaves_open(self) -> bool:
+        """Some unit is still to leave."""
+        return any(line.open_quantity > self.units.get(line.id, 0) for line in self.lines)
+
+    @property
+    def is_whole(self) -> bool:
+        """Nothing of the order is left."""
+        return not (self.has_left or self.leaves_open)
+
+    @property
+    def gone_units(self) -> int:
+        """Units of the order that are called off then; grows with every cut, so it names this one."""
+        return sum(line.cancelled_quantity + self.units.get(line.id, 0) for line in self.lines)
+
+    @property
+    def goods_minor(self) -> int:
+        """What the units cost. Delivery goes only with the whole order."""
+        return sum(
+            units_share_minor(
+                minor=line.total_minor - line.discount_minor + line.tax_minor,
+                quantity=line.quantity,
+                gone=line.cancelled_quantity,
+                units=self.units.get(line.id, 0),
+            )
+            for line in self.lines
+        )
+
+
+def cut_of(order: Order, quantities: Mapping[int, int] | None) -> Cut:
+    """The cut of a locked order; None: of all that has not left.
+
+    Raises Conflict `cancel.nothing_open`, Invalid `cancel.quantity`.
+    """
+    lines = list(order.lines.order_by("id"))
+    open_units = {line.id: line.open_quantity for line in lines if line.open_quantity}
+    if not open_units:
+        raise Conflict(
+            "cancel.nothing_open",
+            _("All of this has left. It can be returned."),
+            id=str(order.id),
+            state=order.status,
+        )
+    units = open_units if quantities is None else dict(quantities)
+    for line_id, quantity in units.items():
+        if not 1 <= quantity <= open_units.get(line_id, 0):
+            raise _wrong_quantity(line_id, quantity, open_units.get(line_id, 0))
+    if not units:
+        raise _wrong_quantity(0, 0, sum(open_units.values()))
+    return Cut(order, lines, units)
+
+
+def _wrong_quantity(line_id: int, quantity: int, most: int) -> Invalid:
+    return Invalid(
+        "cancel.quantity",
+        _("Choose at least one unit, and no more than have not left yet."),
+        line_id=str(line_id),
+        quantity=quantity,
+        open=most,
+    )
+
+
+def refuse_buyer_once_packed(order: Order, actor: Actor) -> None:
+    """From then on it is the merchant's to say. Raises Conflict `cancel.too_late`."""
+    if actor.role == Role.BUYER and order.status in PACKED:
+        raise Conflict(
+            "cancel.too_late",
+            _("%(merchant)s has already packed this. You can return it after delivery.")
+            % {"merchant": order.merchant.name},
+            id=str(order.id),
+            state=order.status,
+        )
+
+
+def call_off_unpaid(
+    *, group: OrderGroup, cuts: Sequence[Cut], actor: Actor, reason: str, restock: bool
+) -> int:
+    """Takes cuts off a group that waits for its payment; answers what is never to be paid.
+
+    Where nothing is left of the group it is cancelled as a whole, and money that is on its way all
+    the same goes back when it arrives. Else its payment asks for less, which nobody may be making.
+    Locks payments, reservations, stock rows. Emits `payment.closed`, `order_group.cancelled`,
+    `order.cancelled`, `order.reduced`. Raises Conflict `payment.in_progress`.
+    """
+    payments = lock_payments(reference=group.id)
+    lock_reservations(_line_ids(cuts))
+    _count_cancelled(cuts)
+    others = group.orders.exclude(id__in=[cut.order.id for cut in cuts])
+    if all(cut.is_whole for cut in cuts) and not others.exclude(status=states.CANCELLED).exists():
+        minor = _cancel_whole_group(group, cuts, actor, reason)
+    else:
+        [payment] = payments
+        minor = sum(_reduce_unpaid(payment, cut, actor, reason) for cut in cuts)
+        fields = {"called_off_minor": group.called_off_minor + minor}
+        fire(group, verb="amend", actor=actor, reason=reason, fields=fields)
+    reservation_reduce(quantities=_units(cuts), actor=actor, reason=reason, restock=restock)
+    return minor
+
+
+def _cancel_whole_group(group: OrderGroup, cuts: Sequence[Cut], actor: Actor, reason: str) -> int:
+    """The amounts stay: by them the money that still comes is recognised and given back."""
+    payment_close(reference=group.id, actor=actor, reason=reason)
+    # A merchant calls off only what is theirs; that the group ends with it is nobody's wish.
+    ends = LAST_ORDER if actor.role == Role.MERCHANT else actor
+    fire(group, verb="cancel", actor=ends, reason=reason)
+    fire([cut.order for cut in cuts], verb="cancel", actor=actor, reason=reason)
+    return group.payable_minor
+
+
+def _reduce_unpaid(payment: Payment, cut: Cut, actor: Actor, reason: str) -> int:
+    order = cut.order
+    minor = order.payable_minor if cut.is_whole else cut.goods_minor
+    payment_reduce(payment=payment, order_id=order.id, amount_minor=minor)
+    fire(
+        order,
+        verb="cancel" if cut.is_whole else "reduce",
+        actor=actor,
+        reason=reason,
+        payload=_told(cut, refund_minor=0, called_off_minor=minor),
+        fields={"called_off_minor": order.called_off_minor + minor},
+    )
+    return minor
+
+
+def call_off_paid(
+    *, group: OrderGroup, cuts: Sequence[Cut], actor: Actor, reason: str, restock: bool
+) -> int:
+    """Takes cuts off orders of a paid group; answers what goes back.
+
+    An order of which nothing is left is cancelled; one whose other units have all left has shipped,
+    and is delivered where they have arrived. A buyer's open request that asks for nothing more is
+    approved with it.
+    Locks cancel requests, payments, shipments, reservations, stock rows.
+    Emits `refund.requested`, `refund.approved`, `shipment.voided`, `cancel_request.approved`,
+    `order.cancelled`, `order.reduced`, `order.shipped`, `order.delivered`.
+    """
+    requests = lock_open_requests([cut.order for cut in cuts])
+    payments = lock_payments(reference=group.id)
+    lock_shipments([cut.order.id for cut in cuts])
+    lock_reservations(_line_ids(cuts))
+    _count_cancelled(cuts)
+    answered = [request for request in requests if not _cut_of(cuts, request.order_id).leaves_open]
+    fire(answered, verb="approve", actor=actor, reason=reason)
+    settle_requests([_cut_of(cuts, request.order_id).order for request in answered], actor)
+    refund_minor = sum(_reduce_paid(payments, cut, actor, reason) for cut in cuts)
+    summaries_refresh(group, list(group.orders.all()), actor=actor)
+    reservation_reduce(quantities=_units(cuts), actor=actor, reason=reason, restock=restock)
+    return refund_minor
+
+
+def settle_requests(orders: Sequence[Order], actor: Actor) -> None:
+    """The buyers' requests to cancel these orders have their answers."""
+    fields = {"cancel_requested_until": None}
+    fire(orders, verb="settle_request", actor=actor, fields=fields)
+
+
+def _reduce_paid(payments: Sequence[Payment], cut: Cut, actor: Actor, reason: str) -> int:
+    minor = _refund(payments, cut, actor, reason)
+    told = _told(cut, refund_minor=minor, called_off_minor=0)
+    if cut.is_whole:
+        shipments_void(references=[cut.order.id], actor=actor, reason=reason)
+        fire(cut.order, verb="cancel", actor=actor, reason=reason, payload=told)
+        return minor
+    fire(cut.order, verb="reduce", actor=actor, reason=reason, payload=told)
+    if not cut.leaves_open:
+        _ship_rest(cut.order, reason)
+    return minor
+
+
+def _ship_rest(order: Order, reason: str) -> None:
+    """Nobody will hand over a last parcel, nor will one be scanned: the ones before were the last."""
+    moment = clock.now()
+    fire(order, verb="ship", actor=LAST_UNIT, reason=reason, at=moment)
+    if all_delivered(order.id):
+        fields = {"return_until": moment + timedelta(days=order.return_window_days)}
+        fire(order, verb="deliver", actor=LAST_UNIT, at=moment, fields=fields)
+
+
+def _refund(payments: Sequence[Payment], cut: Cut, actor: Actor, reason: str) -> int:
+    """The cut's part of what was paid, as far as it has not gone back by hand; of all: the rest."""
+    order, refunded_minor = cut.order, 0
+    for number, payment in enumerate(payments):
+        key = f"cancel:{order.id}:{cut.gone_units}" + (f".{number}" if number else "")
+        amount_minor = refundable_minor(payment, order.id)
+        if not cut.is_whole:
+            amount_minor = min(amount_minor, cut.goods_minor - refunded_minor)
+        if amount_minor:
+            refund_request(
+                payment=payment,
+                reference=order.id,
+                request_key=key,
+                amount_minor=amount_minor,
+                shares=[(order.id, order.merchant_id, amount_minor)],
+                actor=actor,
+                reason=reason,
+            )
+            refunded_minor += amount_minor
+    return refunded_minor
+
+
+def _told(cut: Cut, *, refund_minor: int, called_off_minor: int) -> dict[str, object]:
+    """What the event says beside the order itself."""
+    return {
+        "units": {str(line_id): units for line_id, units in sorted(cut.units.items())},
+        "refund_minor": refund_minor,
+        "called_off_minor": called_off_minor,
+    }
+
+
+def _count_cancelled(cuts: Sequence[Cut]) -> None:
+    """In the database only: the cuts go on to tell by the lines as they were."""
+    for cut in cuts:
+        for line_id, units in sorted(cut.units.items()):
+            counted = OrderLine.objects.filter(
+                pk=line_id,
+                shard_key=cut.order.shard_key,
+                quantity__gte=F("shipped_quantity") + F("cancelled_quantity") + units,
+            ).update(cancelled_quantity=F("cancelled_quantity") + units)
+            if not counted:
+                raise ProgrammingMistake(f"line {line_id} changed under its order's lock")
+
+
+def _cut_of(cuts: Sequence[Cut], order_id: int) -> Cut:
+    [found] = [cut for cut in cuts if cut.order.id == order_id]
+    return found
+
+
+def _units(cuts: Sequence[Cut]) -> dict[int, int]:
+    return {line_id: units for cut in cuts for line_id, units in cut.units.items()}
+
+
+def _line_ids(cuts: Sequence[Cut]) -> list[int]:
+    return list(_units(cuts))

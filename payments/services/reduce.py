@@ -1,0 +1,37 @@
+"""Asking for less: a part of what is to be paid was called off before it was paid."""
+
+from django.db.models import F
+from django.utils.translation import gettext_lazy as _
+
+from core.errors import Conflict, ProgrammingMistake
+from core.locks import require_locked
+from payments.models import Payment, PaymentShare
+from payments.selectors import live_attempt
+
+
+def payment_reduce(*, payment: Payment, order_id: int, amount_minor: int) -> None:
+    """Takes an amount off an open payment and off its order's share. Part of a service.
+
+    `payment` is locked; something of it stays to be paid.
+    Raises Conflict `payment.in_progress` while somebody is paying it, or has.
+    """
+    require_locked(payment)
+    if payment.status != "open" or live_attempt(payment):
+        raise Conflict(
+            "payment.in_progress",
+            _("This is being paid. Wait until the payment has ended, then try again."),
+            state=payment.status,
+        )
+    less = F("amount_minor") - amount_minor
+    counted = Payment.objects.filter(
+        pk=payment.pk, shard_key=payment.shard_key, amount_minor__gt=amount_minor
+    ).update(amount_minor=less)
+    counted += PaymentShare.objects.filter(
+        payment=payment,
+        order_id=order_id,
+        shard_key=payment.shard_key,
+        amount_minor__gte=amount_minor,
+    ).update(amount_minor=less)
+    if counted != 2:
+        raise ProgrammingMistake(f"{payment!r} can't be reduced by {amount_minor}")
+    payment.amount_minor -= amount_minor
