@@ -77,7 +77,7 @@ def letters_for(
         "group": group,
         "link": link_url(group),
         "shop": settings.PUBLIC_URL,
-        "total": amount(group.total_minor, group.currency),
+        "total": amount(group.payable_minor, group.currency),
         **context,
     }
     with translation.override(language):

@@ -8,6 +8,7 @@ from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import (
     OpenApiParameter,
     OpenApiResponse,
+    PolymorphicProxySerializer,
     extend_schema,
 )
 from rest_framework import serializers
@@ -69,7 +70,7 @@ def operation(
     summary: str,
     *,
     tag: str,
-    answer: AnySerializer | None,
+    answer: AnySerializer | PolymorphicProxySerializer | None,
     status: int = HTTPStatus.OK,
     body: AnySerializer | None = None,
     query: AnySerializer | None = None,

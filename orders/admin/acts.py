@@ -205,7 +205,9 @@ class Cancel(OrderAct):
             )
         except DomainError as refusal:
             return [str(refusal.message)]
+        titles = {line.id: line.title for line in row.lines.all()}
         return [
+            *(f"{units} × {titles[line_id]}" for line_id, units in told.units.items()),
             *_sums(told),
             _("That is for all that is left; for fewer units it is their part of it."),
             _("The buyer gets a mail. This can’t be undone."),

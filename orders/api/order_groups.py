@@ -63,6 +63,7 @@ class OrderGroupOut(Serializer):
     discount = MoneyOf("discount_minor")
     tax = MoneyOf("tax_minor")
     total = MoneyOf("total_minor")
+    payable = MoneyOf("payable_minor")
     placed_at = Time()
     pay_before = Time()
     orders = OrderPartOut(many=True)

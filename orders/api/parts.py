@@ -5,6 +5,7 @@ from typing import Any
 
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from core.api import Id, MoneyOf, Quantity, Query, Serializer, StateIs, Text, Time
@@ -64,6 +65,7 @@ class OrderPartOut(Serializer):
     items = MoneyOf("items_minor")
     delivery = MoneyOf("delivery_minor")
     total = MoneyOf("total_minor")
+    payable = MoneyOf("payable_minor")
     return_until = Time(allow_null=True)
     lines = OrderLineOut(many=True)
 
@@ -128,25 +130,20 @@ class CancelledLine(Serializer):
 class CancellationOut(Serializer):
     """What calling off does: money that goes back, money that need not be paid any more."""
 
-    lines = CancelledLine(many=True)
+    lines = serializers.SerializerMethodField()
     refund = MoneyOf("refund_minor")
     called_off = MoneyOf("called_off_minor")
     is_whole = serializers.BooleanField()
 
+    @extend_schema_field(CancelledLine(many=True))
+    def get_lines(self, done: Cancellation) -> Any:
+        lines = [{"line_id": line_id, "quantity": n} for line_id, n in done.units.items()]
+        return CancelledLine(lines, many=True).data
+
 
 def shown_cancellation(done: Cancellation) -> Any:
     """As the API shows it."""
-    return CancellationOut(
-        {
-            "lines": [
-                {"line_id": line_id, "quantity": units} for line_id, units in done.units.items()
-            ],
-            "refund_minor": done.refund_minor,
-            "called_off_minor": done.called_off_minor,
-            "currency": done.currency,
-            "is_whole": done.is_whole,
-        }
-    ).data
+    return CancellationOut(done).data
 
 
 def shown_actions(actions: Iterable[Action], addresses: dict[str, tuple[str, Any]]) -> Any:

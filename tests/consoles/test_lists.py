@@ -209,6 +209,7 @@ def test_the_first_page_counts_what_waits() -> None:
         ("To acknowledge", 0),
         ("To pack", 1),
         ("To ship", 0),
+        ("Cancellations to answer", 0),
     ]
     make_group()
     figures = staff_client().get("/platform/").context["figures"]

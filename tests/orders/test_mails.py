@@ -25,6 +25,11 @@ from orders.services.cancel import order_cancel, order_group_cancel
 from orders.services.expire import order_group_expire
 from orders.services.fulfil import order_deliver, order_ship
 from orders.services.mail import mail_write
+from orders.services.request import (
+    cancel_request_decline,
+    cancel_request_open,
+    cancel_request_withdraw,
+)
 from payments.models import Refund
 from payments.services.refund import refund_fact_record, refund_send
 from tests.factories import TESTER, make_customer, make_user
@@ -369,3 +374,78 @@ def test_telling_of_an_order_changes_nothing_of_it() -> None:
 
     assert OrderGroup.objects.filter(pk=group.pk).values().get() == before
     assert OutboxEvent.objects.exclude(type="mail.requested").count() == events
+
+
+def test_units_that_are_called_off_are_told_with_what_goes_back_for_them() -> None:
+    order = only_order(make_paid_group(units=3))
+    [line] = order.lines.all()
+    deliver_mails()
+    post_office.outbox.clear()
+
+    order_cancel(order_id=order.pk, actor=BUYER, reason="", quantities={line.pk: 2})
+    deliver_mails()
+
+    [message] = post_office.outbox
+    assert message.subject.startswith(f"Cancelled in part: order {order.number}")
+    for part in (message.body, str(message.alternatives[0][0])):  # type: ignore[attr-defined, union-attr]
+        assert f"2 × {line.title}" in part
+        assert "20.00 EUR go back to you" in part
+
+
+def test_a_request_to_cancel_is_told_to_both_and_so_is_its_refusal() -> None:
+    order = pack(only_order(make_paid_group()))
+    owner = hire(order, MerchantMember.Role.OWNER)
+    deliver_mails()
+    post_office.outbox.clear()
+
+    request = cancel_request_open(order_id=order.pk, reason="too_slow", actor=BUYER)
+    deliver_mails()
+
+    told = {message.to[0]: message for message in post_office.outbox}
+    assert set(told) == {order.group.email, owner}
+    deadline = f"{request.deadline:%-d %B %Y, %H:%M} UTC"
+    assert deadline in told[order.group.email].body
+    assert told[owner].subject.startswith(f"Answer by {deadline}")
+    assert "Reason: too_slow" in told[owner].body
+
+    cancel_request_decline(request_id=request.pk, answer="It has left the house", actor=MERCHANT)
+    deliver_mails()
+    assert sent()[-1].startswith("Not cancelled")
+    assert "It has left the house" in post_office.outbox[-1].body
+
+
+def test_a_request_that_has_its_answer_is_no_news_any_more() -> None:
+    order = pack(only_order(make_paid_group()))
+    request = cancel_request_open(order_id=order.pk, reason="", actor=BUYER)
+    cancel_request_withdraw(request_id=request.pk, actor=BUYER)
+    deliver_mails()
+    assert not {"cancel_requested", "cancel_asked"} & set(templates())
+
+
+@pytest.mark.parametrize(
+    ("units", "template"), [(10, "late_payment_revived"), (0, "late_payment_refunded")]
+)
+def test_money_that_came_late_is_told_whether_it_was_taken_or_goes_back(
+    units: int, template: str
+) -> None:
+    sku = make_stocked_sku(units=1)
+    group = place([(sku, 1)])
+    attempt = start_payment(group)
+    clock.advance(timedelta(minutes=40))
+    order_group_expire(group_id=group.pk, actor=TESTER)
+    if not units:
+        place([(sku, 1)])
+    deliver_mails()
+    capture(attempt)
+    deliver_mails()
+
+    assert Mail.objects.filter(group=group, template=template).count() == 1
+    kinds = set(Mail.objects.filter(group=group).values_list("template", flat=True))
+    assert len(kinds & {"late_payment_revived", "late_payment_refunded"}) == 1
+
+
+def test_other_refunds_are_not_told_as_late() -> None:
+    order = only_order(make_paid_group())
+    order_cancel(order_id=order.pk, actor=MERCHANT, reason="")
+    deliver_mails()
+    assert "late_payment_refunded" not in templates()

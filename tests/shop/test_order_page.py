@@ -70,7 +70,7 @@ def test_an_unpaid_order_can_be_paid_or_called_off() -> None:
     assert f'href="{link_path(group)}pay/"' in html
     assert f'href="{link_path(group)}cancel/"' in html
     assert "You have not been charged." in html
-    assert f'href="{link_path(group)}cancel/1/"' not in html
+    assert f'href="{link_path(group)}cancel/1/"' in html
     assert group.number in html
 
 
@@ -168,7 +168,7 @@ def test_one_merchants_order_is_called_off_and_its_money_goes_back() -> None:
     html = cancel(group, "cancel/1/").get(link_path(group)).content.decode()
     deliver_events()
     assert (fresh_row(first).status, fresh_row(second).status) == ("cancelled", "paid")
-    assert f"The order from {first.merchant.name} is cancelled. What you paid for it" in html
+    assert f"Cancelled with {first.merchant.name}. What you paid for it" in html
     assert "Refund of 15.00 EUR" in look(group)
     assert "Cancelled" in steps(group)
     # What is left is one merchant's, and has its own button.
@@ -193,13 +193,12 @@ def test_too_late_is_told_in_the_catalogues_words() -> None:
     merchant = make_delivering_merchant(name="Harbour Tea")
     group = pay(place([(make_stocked_sku(merchant), 1)]))
     pack(only_order(group))
-    assert "cancel/" not in look(group)
-    sentence = "Harbour Tea has already packed this. You can return it after delivery"
+    assert f'href="{link_path(group)}cancel/"' not in look(group)
+    sentence = "Harbour Tea has already packed this. You can ask to cancel"
     assert sentence in look(group, "cancel/")
-    for path in ("cancel/", "cancel/1/"):
-        response = Client().post(link_path(group) + path)
-        assert response.status_code == 422
-        assert response.content.decode().count(sentence) == 1
+    response = Client().post(f"{link_path(group)}cancel/")
+    assert response.status_code == 422
+    assert response.content.decode().count(sentence) == 1
     assert fresh_row(only_order(group)).status == "packing"
 
 
