@@ -22,7 +22,7 @@ from inventory.locks import lock_reservations
 from inventory.services import reservation_reduce
 from orders import states
 from orders.locks import lock_open_requests
-from orders.models import Order, OrderGroup, OrderLine
+from orders.models import CancelRequest, Order, OrderGroup, OrderLine
 from orders.pricing import units_share_minor
 from orders.services.summary import summaries_refresh
 from payments.locks import lock_payments
@@ -191,29 +191,40 @@ def _reduce_unpaid(payment: Payment, cut: Cut, actor: Actor, reason: str) -> int
 
 
 def call_off_paid(
-    *, group: OrderGroup, cuts: Sequence[Cut], actor: Actor, reason: str, restock: bool
+    *,
+    group: OrderGroup,
+    cuts: Sequence[Cut],
+    actor: Actor,
+    reason: str,
+    restock: bool,
+    granted: CancelRequest | None = None,
 ) -> int:
     """Takes cuts off orders of a paid group; answers what goes back.
 
     An order of which nothing is left is cancelled; one whose other units have all left has shipped,
-    and is delivered where they have arrived. A buyer's open request that asks for nothing more is
-    approved with it.
+    and is delivered where they have arrived. Approves the request that is `granted`, or one of a
+    buyer who could get nothing more by it.
     Locks cancel requests, payments, shipments, reservations, stock rows.
     Emits `refund.requested`, `refund.approved`, `shipment.voided`, `cancel_request.approved`,
     `order.cancelled`, `order.reduced`, `order.shipped`, `order.delivered`.
     """
-    requests = lock_open_requests([cut.order for cut in cuts])
+    requests = [granted] if granted else lock_open_requests([cut.order for cut in cuts])
     payments = lock_payments(reference=group.id)
     lock_shipments([cut.order.id for cut in cuts])
     lock_reservations(_line_ids(cuts))
     _count_cancelled(cuts)
-    answered = [request for request in requests if not _cut_of(cuts, request.order_id).leaves_open]
-    fire(answered, verb="approve", actor=actor, reason=reason)
-    settle_requests([_cut_of(cuts, request.order_id).order for request in answered], actor)
+    _approve([cut for cut in cuts if granted or not cut.leaves_open], requests, actor)
     refund_minor = sum(_reduce_paid(payments, cut, actor, reason) for cut in cuts)
     summaries_refresh(group, list(group.orders.all()), actor=actor)
     reservation_reduce(quantities=_units(cuts), actor=actor, reason=reason, restock=restock)
     return refund_minor
+
+
+def _approve(cuts: Sequence[Cut], requests: Sequence[CancelRequest], actor: Actor) -> None:
+    orders = {cut.order.id: cut.order for cut in cuts}
+    answered = [request for request in requests if request.order_id in orders]
+    fire(answered, verb="approve", actor=actor)
+    settle_requests([orders[request.order_id] for request in answered], actor)
 
 
 def settle_requests(orders: Sequence[Order], actor: Actor) -> None:
@@ -286,11 +297,6 @@ def _count_cancelled(cuts: Sequence[Cut]) -> None:
             ).update(cancelled_quantity=F("cancelled_quantity") + units)
             if not counted:
                 raise ProgrammingMistake(f"line {line_id} changed under its order's lock")
-
-
-def _cut_of(cuts: Sequence[Cut], order_id: int) -> Cut:
-    [found] = [cut for cut in cuts if cut.order.id == order_id]
-    return found
 
 
 def _units(cuts: Sequence[Cut]) -> dict[int, int]:

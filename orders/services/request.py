@@ -5,23 +5,25 @@ While a request is open nothing of the order leaves.
 
 from collections.abc import Mapping
 
+from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from accounts.actors import Actor, system
 from core import clock
 from core.command import command
 from core.errors import Conflict, Invalid
-from core.fsm import fire, start
+from core.fsm import Stateful, fire, start
 from core.sweep import sweep
 from orders import states
 from orders.locks import lock_cancel_request, lock_open_requests, lock_order
-from orders.models import CancelRequest, Order, OrderGroup
+from orders.models import CancelRequest, Order
 from orders.selectors import due_request_ids
 from orders.services.call_off import Cut, call_off_paid, cut_of, settle_requests
 from orders.working_time import after_working_hours
 
 SCAN_REQUESTS = 200
 LONGEST_WORDS = 200
+ONLY_WHILE_PACKING = _("Only an order that is being packed needs the merchant’s word.")
 
 
 @command
@@ -39,7 +41,7 @@ def cancel_request_open(
     asked = {str(line_id): units for line_id, units in sorted((quantities or {}).items())}
     for request in lock_open_requests([order]):
         return _same(request, asked)
-    _refuse_unless_packing(order)
+    _refuse_unless(order, states.PACKING, "request_cancel", ONLY_WHILE_PACKING)
     cut_of(order, quantities)
     moment, merchant = clock.now(), order.merchant
     deadline = after_working_hours(
@@ -68,15 +70,15 @@ def _same(request: CancelRequest, asked: Mapping[str, int]) -> CancelRequest:
     return request
 
 
-def _refuse_unless_packing(order: Order) -> None:
-    if order.status != states.PACKING:
+def _refuse_unless(row: Stateful, state: str, verb: str, message: str | Promise) -> None:
+    if row.status != state:
         raise Conflict(
             "state.conflict",
-            _("Only an order that is being packed needs the merchant’s word to be cancelled."),
-            noun="order",
-            id=str(order.id),
-            state=order.status,
-            verb="request_cancel",
+            message,
+            noun=row.machine.noun,
+            id=str(row.id),
+            state=row.status,
+            verb=verb,
         )
 
 
@@ -91,27 +93,33 @@ def cancel_request_approve(*, request_id: int, actor: Actor, restock: bool = Tru
     group, order, request = lock_cancel_request(request_id)
     if request.status == "approved":
         return request
-    fire(request, verb="approve", actor=actor)
-    settle_requests([order], actor)
-    _call_off(group, _still_asked(request), actor, request.reason, restock=restock)
+    _refuse_unless(request, states.REQUESTED, "approve", _("This request has its answer."))
+    cut = _still_asked(order, request)
+    if cut.units:
+        call_off_paid(
+            group=group,
+            cuts=[cut],
+            actor=actor,
+            reason=request.reason,
+            restock=restock,
+            granted=request,
+        )
+    else:
+        fire(request, verb="approve", actor=actor)
+        settle_requests([order], actor)
     return request
 
 
-def _still_asked(request: CancelRequest) -> Cut:
-    """What was asked for and is still open; without units where nothing is."""
-    whole = cut_of(request.order, None)
+def _still_asked(order: Order, request: CancelRequest) -> Cut:
+    """What was asked for and is still open; no units where the merchant has called it off."""
+    whole = cut_of(order, None)
     if not request.quantities:
         return whole
     units = {
         line_id: min(open_units, request.quantities.get(str(line_id), 0))
         for line_id, open_units in whole.units.items()
     }
-    return Cut(whole.order, whole.lines, {line: wanted for line, wanted in units.items() if wanted})
-
-
-def _call_off(group: OrderGroup, cut: Cut, actor: Actor, reason: str, *, restock: bool) -> None:
-    if cut.units:
-        call_off_paid(group=group, cuts=[cut], actor=actor, reason=reason, restock=restock)
+    return Cut(order, whole.lines, {line_id: wanted for line_id, wanted in units.items() if wanted})
 
 
 @command

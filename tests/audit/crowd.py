@@ -10,6 +10,7 @@ TABLES = (
     "orders_ordergroup",
     "orders_order",
     "orders_orderline",
+    "orders_cancelrequest",
     "payments_payment",
     "payments_paymentshare",
     "payments_attempt",

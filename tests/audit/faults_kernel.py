@@ -24,6 +24,7 @@ def hook(channel: str, key: str, age: str) -> str:
 HEADS = {
     "order_group": "orders_ordergroup",
     "order": "orders_order",
+    "cancel_request": "orders_cancelrequest",
     "payment": "payments_payment",
     "attempt": "payments_attempt",
     "refund": "payments_refund",

@@ -69,13 +69,14 @@ GROUPS = {
             said("captured", "promised"),
             also="I15 P01 P02",
         ),
-        fault("13d paid without money", step(OrderGroup, "reinstate", "expired")),
+        fault("13d paid without money", step(OrderGroup, "reinstate", "expired"), also="Q04"),
     ],
     "inv_13b_cancelled_order_refunded": [
         fault(
             "13e cancelled and not refunded",
             step(Order, "cancel", "paid_order1"),
             release("paid_order1"),
+            also="Q04",
         ),
         fault(
             "13f refunded to the wrong order",
@@ -84,6 +85,19 @@ GROUPS = {
             WHERE order_id = {returned_order1}
             """,
             also="P01",
+        ),
+    ],
+    "inv_13b_called_off_units_refunded": [
+        fault(
+            "13h units called off and not refunded",
+            "UPDATE orders_orderline SET cancelled_quantity = 1 WHERE order_id = {paid_order1}",
+            also="I05",
+        ),
+        fault(
+            "13i more refunded than was called off",
+            "UPDATE orders_orderline SET cancelled_quantity = cancelled_quantity - 1"
+            " WHERE order_id = {reduced_order1}",
+            also="I05",
         ),
     ],
     "inv_14_overpaid": [
@@ -169,6 +183,7 @@ CHANNELS = {
             "P03 a payment that is more than its shares",
             "UPDATE payments_payment SET amount_minor = amount_minor + 1"
             " WHERE id = {pending_payment}",
+            also="I16",
         ),
         fault(
             "P03b a refund without parts",

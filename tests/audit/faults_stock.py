@@ -5,6 +5,8 @@ from tests.audit.plant import fault, release, step
 
 UNGUARD = "ALTER TABLE inventory_stockitem DROP CONSTRAINT inventory_stockitem_bounds"
 
+LINES = "SELECT id FROM orders_orderline WHERE order_id = {paid_order1}"
+
 STOCK = {
     "inv_01_reserved_equals_reservations": [
         fault(
@@ -16,6 +18,11 @@ STOCK = {
             SELECT id, shard_key, id, 0, 1, 'reserve', '', 'planted ' || id, '', business_now()
             FROM inventory_stockitem
             """,
+        ),
+        fault(
+            "01b units given up and reserved all the same",
+            f"UPDATE inventory_reservation SET released_quantity = 1 WHERE reference IN ({LINES})",
+            also="I05",
         ),
     ],
     "inv_02_stock_equals_journal": [
@@ -48,10 +55,16 @@ STOCK = {
         fault(
             "04 more sold than ever came",
             """
-            UPDATE inventory_reservation SET quantity = 101, shipped_quantity = 101
+            UPDATE inventory_reservation
+            SET quantity = 101, shipped_quantity = 101, released_quantity = 0
             WHERE status = 'shipped'
             """,
             also="I05",
+        ),
+        fault(
+            "04b more sold than was left after a loss",
+            "UPDATE inventory_stockmovement SET on_hand_change = -50 WHERE reason = 'write_off'",
+            also="I02",
         ),
     ],
     "inv_05_line_backing": [
@@ -60,6 +73,7 @@ STOCK = {
             "05b a dead group that holds stock",
             step(OrderGroup, "cancel", "pending"),
             step(Order, "cancel", "pending_order1", "pending_order2"),
+            also="Q04",
         ),
         fault(
             "05c an expiring group without its stock",
@@ -92,6 +106,17 @@ STOCK = {
             SET delivery_minor = delivery_minor + 1, total_minor = total_minor + 1
             WHERE id = {pending}
             """,
+        ),
+    ],
+    "inv_16_payable_equals_payment": [
+        fault(
+            "16c a payment that asks for what was called off of the group",
+            "UPDATE orders_ordergroup SET called_off_minor = 1 WHERE id = {pending}",
+        ),
+        fault(
+            "16d a share of what was called off of the order",
+            "UPDATE orders_order SET called_off_minor = 1 WHERE id = {pending_order1}",
+            also="I13b",
         ),
     ],
 }
@@ -134,6 +159,37 @@ BELONGING = {
         fault(
             "Q02c an order that is paid before its group",
             step(Order, "pay", "pending_order1"),
+        ),
+        fault(
+            "Q02d an order called off alone and to be paid all the same",
+            step(Order, "cancel", "pending_order1"),
+            release("pending_order1"),
+            also="Q04",
+        ),
+    ],
+    "inv_q03_cancel_requests": [
+        fault(
+            "Q03 a request that nobody knows of",
+            "UPDATE orders_order SET cancel_requested_until = NULL WHERE id = {asked_order1}",
+        ),
+        fault(
+            "Q03b a request that nobody made",
+            "UPDATE orders_order SET cancel_requested_until = business_now()"
+            " WHERE id = {packing_order1}",
+        ),
+        fault(
+            "Q03c silence that does not answer",
+            "UPDATE orders_order SET cancel_requested_until = business_now() - interval '6 minutes'"
+            " WHERE id = {asked_order1}",
+            "UPDATE orders_cancelrequest SET deadline = business_now() - interval '6 minutes'",
+        ),
+        fault("Q03d a request for what has left", step(Order, "ship", "asked_order1")),
+    ],
+    "inv_q04_units_of_dead_orders": [
+        fault(
+            "Q04 a unit left open of an order that was called off",
+            "UPDATE orders_orderline SET cancelled_quantity = cancelled_quantity - 1"
+            " WHERE order_id = {returned_order1}",
         ),
     ],
 }

@@ -17,6 +17,7 @@ from orders.services.cancel import order_cancel
 from orders.services.complete import complete_due
 from orders.services.expire import expire_due
 from orders.services.fulfil import order_ship
+from orders.services.request import cancel_request_open
 from payments.channels.base import Answer
 from payments.models import Attempt, Refund
 from payments.services.collect import attempt_answer_record
@@ -25,6 +26,7 @@ from tests.factories import TESTER
 from tests.factories.money import say, say_of_refund
 from tests.factories.parcels import scan
 from tests.factories.story import (
+    BUYER,
     CHANNEL,
     MERCHANT,
     capture,
@@ -38,6 +40,7 @@ from tests.factories.story import (
 
 PAST_RETURN_WINDOW = timedelta(days=15)
 PAST_DEADLINE = timedelta(minutes=31)
+PAST_REINSTATEMENT = timedelta(hours=25)
 Goods = Sequence[Sku]
 
 
@@ -53,6 +56,8 @@ def walk() -> dict[str, int]:
         "returned": partly_cancelled(goods),
         "twice": paid_twice(goods),
         "packing": partly_shipped(goods),
+        "reduced": reduced(goods),
+        "asked": asked(goods),
         "paid": paid(goods),
         "promised": promised(goods),
         "pending": placed(goods),
@@ -131,12 +136,17 @@ def completed(goods: Goods) -> OrderGroup:
 
 
 def expired_and_late(goods: Goods) -> dict[str, OrderGroup]:
-    """Two groups run out of time; the money of one comes all the same, and goes back."""
-    groups = {"expired": placed(goods), "late": placed(goods)}
-    attempt = start_payment(groups["late"])
+    """Groups run out of time; the money of one brings it back, another's is too late even for that."""
+    groups = {"expired": placed(goods), "reinstated": placed(goods), "late": placed(goods)}
+    late, too_late = (
+        say(start_payment(groups[name]), "closed") for name in ("reinstated", "late")
+    )
     clock.advance(PAST_DEADLINE)
     expire_due()
-    capture(attempt)
+    capture(late)
+    come_to_rest()
+    clock.advance(PAST_REINSTATEMENT)
+    capture(too_late)
     come_to_rest()
     return groups
 
@@ -168,6 +178,32 @@ def partly_shipped(goods: Goods) -> OrderGroup:
     order = pack(group.orders.order_by("id")[0])
     line = order.lines.get()
     order_ship(order_id=order.id, actor=MERCHANT, quantities={line.id: 1}, carrier="manual")
+    return group
+
+
+def reduced(goods: Goods) -> OrderGroup:
+    """Of four units one is called off unpaid, one paid, one has left, and the last one is broken."""
+    first, second = goods
+    group = place([(first, 4), (second, 1)])
+    order = group.orders.order_by("id")[0]
+    one = {order.lines.get().id: 1}
+    order_cancel(order_id=order.id, actor=BUYER, reason="too many", quantities=one)
+    capture(start_payment(group))
+    come_to_rest()
+    order_cancel(order_id=order.id, actor=BUYER, reason="too many", quantities=one)
+    pack(order)
+    order_ship(order_id=order.id, actor=MERCHANT, quantities=one, carrier="manual")
+    order_cancel(order_id=order.id, actor=MERCHANT, reason="broken", restock=False)
+    come_to_rest()
+    return group
+
+
+def asked(goods: Goods) -> OrderGroup:
+    """The buyer asks to cancel a unit of what is being packed; nobody has answered."""
+    group = paid(goods)
+    order = pack(group.orders.order_by("id")[0])
+    one = {order.lines.get().id: 1}
+    cancel_request_open(order_id=order.id, reason="too many", actor=BUYER, quantities=one)
     return group
 
 

@@ -20,6 +20,7 @@ TABLES = {
     "cart": "orders_cart",
     "group": "orders_ordergroup",
     "orders by id": "orders_order",
+    "cancel requests": "orders_cancelrequest",
     "payments": "payments_payment",
     "attempts": "payments_attempt",
     "refunds": "payments_refund",
@@ -55,6 +56,17 @@ class Trace:
     tables: list[str] = field(default_factory=list)
     after_stock: list[str] = field(default_factory=list)
     _born: set[str] = field(default_factory=set)
+    _savepoints: dict[str, list[str]] = field(default_factory=dict)
+
+    def save(self, name: str) -> None:
+        """A part begins that may be undone."""
+        self._savepoints[name] = list(self.tables)
+
+    def undo(self, name: str) -> "Trace":
+        """Forgets what was locked since, as the database does; answers the trace as it was."""
+        undone = Trace(self.name, self.tables, self.after_stock)
+        self.tables, self.after_stock = self._savepoints[name], []
+        return undone
 
     def note(self, sql: str) -> None:
         if STOCK in self.tables and not sql.startswith("RELEASE"):
@@ -95,8 +107,17 @@ class Recorder:
                 # A carrier's first statement names the consumer that it carries.
                 consumer = params["consumer"] if isinstance(params, dict) else ""
                 self.traces.append(Trace(consumer or self.service))
-            self.traces[-1].note(sql)
+            self._note(sql)
         return execute(sql, params, many, context)
+
+    def _note(self, sql: str) -> None:
+        trace, [name] = self.traces[-1], sql.split()[-1:]
+        if sql.startswith("SAVEPOINT"):
+            trace.save(name)
+        elif sql.startswith("ROLLBACK TO SAVEPOINT"):
+            self.traces.insert(-1, trace.undo(name))
+        else:
+            trace.note(sql)
 
 
 @contextmanager

@@ -14,7 +14,7 @@ import inventory.services
 import orders.services
 import payments.services
 from core import clock
-from core.command import command
+from core.command import command, in_savepoint
 from core.hooks import hook_store
 from core.models import Hook
 from delivery.models import Shipment
@@ -56,6 +56,12 @@ from orders.services.mail import mail_sent, mail_write
 from orders.services.pay import order_group_pay
 from orders.services.refill import cart_refill
 from orders.services.refund import order_refund
+from orders.services.request import (
+    cancel_request_approve,
+    cancel_request_decline,
+    cancel_request_open,
+    cancel_request_withdraw,
+)
 from orders.services.summary import order_group_summarise
 from payments.channels.base import Answer
 from payments.models import Attempt, Refund
@@ -76,6 +82,7 @@ from tests.concurrency.lock_order import (
     stragglers,
 )
 from tests.factories import TESTER, make_customer
+from tests.factories.money import say
 from tests.factories.parcels import SCANNED_AT, make_method
 from tests.factories.story import (
     BUYER,
@@ -91,6 +98,7 @@ from tests.factories.story import (
     only_order,
     pack,
     payment_of,
+    place,
     start_payment,
 )
 
@@ -109,6 +117,8 @@ def traces(db: None) -> list[Trace]:
         give_money_back()
         call_off_before_payment()
         call_off_after_payment()
+        call_off_some_units()
+        ask_to_cancel()
         run_out_of_time()
         capture_twice()
         hear_from_outside()
@@ -241,7 +251,60 @@ def call_off_after_payment() -> None:
     order_group_summarise(group_id=group.pk, actor=TESTER)
 
 
+def call_off_some_units() -> None:
+    """Rehearsed and done, before and after payment, and down to the last parcel."""
+    group = make_group(orders=2, units=5)
+    for order in group.orders.all():
+        one = {order.lines.get().pk: 1}
+        asked = {"order_id": order.pk, "reason": "mind", "quantities": one}
+        order_cancel(**asked, actor=BUYER, dry_run=True)
+        order_cancel(**asked, actor=BUYER)
+        if order.number.endswith("2"):
+            order_cancel(order_id=order.pk, reason="mind", actor=BUYER)
+    capture(start_payment(group))
+    deliver_events()
+    order = group.orders.order_by("number")[0]
+    asked["order_id"], asked["quantities"] = order.pk, {order.lines.get().pk: 1}
+    order_cancel(**asked, actor=BUYER, dry_run=True)
+    order_cancel(**asked, actor=MERCHANT, restock=False)
+    pack(order)
+    order_ship(order_id=order.pk, actor=MERCHANT, quantities=asked["quantities"])
+    order_cancel(order_id=order.pk, actor=MERCHANT, reason="broken")
+
+
+def ask_to_cancel() -> None:
+    order = only_order(make_paid_group(units=3))
+    pack(order)
+    one = {order.lines.get().pk: 1}
+    asked = {"order_id": order.pk, "reason": "late", "actor": BUYER}
+    cancel_request_withdraw(request_id=cancel_request_open(**asked).pk, actor=BUYER)
+    request = cancel_request_open(**asked, quantities=one)
+    cancel_request_decline(request_id=request.pk, answer="It is packed.", actor=MERCHANT)
+    cancel_request_approve(
+        request_id=cancel_request_open(**asked, quantities=one).pk, actor=MERCHANT
+    )
+    cancel_request_open(**asked)
+    order_cancel(order_id=order.pk, actor=MERCHANT, reason="sold out")
+
+
+def come_too_late_or_just_in_time() -> None:
+    """Of two groups that ran out of time one comes back; the other's goods are gone by its last."""
+    sku, scarce = make_stocked_sku(), make_stocked_sku(units=1)
+    lucky, unlucky = place([(sku, 1)]), place([(sku, 1), (scarce, 1)])
+    attempts = [say(start_payment(group), "closed") for group in (lucky, unlucky)]
+    clock.advance(LATE)
+    for group in (lucky, unlucky):
+        order_group_expire(group_id=group.pk, actor=TESTER)
+    place([(scarce, 1)])
+    for attempt in attempts:
+        capture(attempt)
+    deliver_events()
+    for group, status in ((lucky, "paid"), (unlucky, "expired")):
+        assert OrderGroup.objects.get(pk=group.pk).status == status
+
+
 def run_out_of_time() -> None:
+    come_too_late_or_just_in_time()
     group, tried = make_group(orders=2), make_group()
     attempt = start_payment(tried)
     clock.advance(LATE)
@@ -380,3 +443,26 @@ def test_a_service_that_goes_on_after_the_stock_is_named() -> None:
     assert inversions([documented(), *traces]) == []
     [found] = stragglers(traces)
     assert "read_while_holding_stock: SELECT COUNT" in found
+
+
+@command
+def undo_the_stock(group: OrderGroup, *, reads_first: bool) -> None:
+    def release() -> None:
+        reservation_release(references=line_ids(group.orders.all()), actor=TESTER, reason="try")
+        if reads_first:
+            Order.objects.count()
+
+    in_savepoint(release, keep=lambda _: False)
+    Order.objects.count()
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("reads_first", [False, True])
+def test_what_is_undone_gives_its_locks_back_and_keeps_the_rules_until_then(
+    reads_first: bool,
+) -> None:
+    group = make_group()
+    with recorded() as traces:
+        undo_the_stock(group, reads_first=reads_first)
+    assert bool(stragglers(traces)) is reads_first
+    assert [STOCK in trace.tables for trace in traces] == [True, False]

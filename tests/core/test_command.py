@@ -8,7 +8,7 @@ import pytest
 from django.db import IntegrityError, OperationalError, connection, transaction
 from django.utils import timezone
 
-from core.command import MOST_TRIES, carrier, command, running, sqlstate
+from core.command import MOST_TRIES, carrier, command, in_savepoint, running, sqlstate
 from core.errors import Conflict, ProgrammingMistake
 from core.models import Heartbeat
 from tests.threads import succeeded, together
@@ -49,6 +49,27 @@ def test_an_error_undoes_the_whole_service() -> None:
         heart_add_badly()
 
     assert not Heartbeat.objects.exists()
+
+
+@committing
+@pytest.mark.parametrize("keeps", [True, False])
+def test_a_part_may_be_undone_and_the_rest_goes_on(keeps: bool) -> None:
+    @command
+    def heart_try() -> bool:
+        beat("a")
+        answer = in_savepoint(lambda: beat("b") is None, keep=lambda _: keeps)
+        beat("c")
+        return answer
+
+    assert heart_try()
+
+    names = set(Heartbeat.objects.values_list("name", flat=True))
+    assert names == ({"a", "b", "c"} if keeps else {"a", "c"})
+
+
+def test_a_part_needs_a_command_to_be_a_part_of() -> None:
+    with pytest.raises(ProgrammingMistake):
+        in_savepoint(lambda: None, keep=bool)
 
 
 @committing

@@ -9,7 +9,6 @@ from core.errors import Conflict, NotFound
 from inventory.models import Reservation, StockItem
 from orders.models import OrderGroup
 from orders.services.cancel import order_group_cancel
-from orders.services.expire import order_group_expire
 from orders.services.pay import order_group_pay
 from payments.models import Refund
 from tests.factories import TESTER
@@ -83,19 +82,6 @@ def test_money_beats_the_clock_while_the_group_waits() -> None:
     capture(attempt)
     deliver_events()
     assert statuses(group) == ("paid", {"paid"})
-
-
-def test_money_for_an_expired_group_goes_back_in_full() -> None:
-    group = make_group(orders=2)
-    attempt = start_payment(group)
-    clock.advance(timedelta(minutes=31))
-    assert order_group_expire(group_id=group.id, actor=TESTER)
-    capture(attempt)
-    deliver_events()
-    refund = Refund.objects.get(request_key=f"late:{payment_of(group).id}")
-    assert statuses(group) == ("expired", {"cancelled"})
-    assert (refund.amount_minor, refund.status) == (group.total_minor, "approved")
-    assert fresh_row(group).payment_summary == "refunded"
 
 
 def test_money_for_a_cancelled_group_goes_back_once() -> None:
