@@ -32,6 +32,7 @@ from orders.services.fulfil import (
     order_start_packing,
 )
 from orders.services.refund import order_refund
+from orders.tasks import ask_if_expired
 
 UNITS = "units_"
 
@@ -266,6 +267,9 @@ class CancelGroup(Act):
             *(_("Order %(number)s is cancelled.") % {"number": order.number} for order in orders),
             _("All units go back on sale. This can’t be undone."),
         ]
+
+    def refused(self, row: OrderGroup, code: str) -> None:
+        ask_if_expired(code, row.id)
 
     def do(self, row: OrderGroup, *, actor: Actor, token: str, fields: Mapping[str, Any]) -> str:
         order_group_cancel(group_id=row.id, actor=actor, reason=fields["reason"])

@@ -32,6 +32,8 @@ from orders.api.parts import ActionOut, AddressOut, OrderPartOut, ReasonIn, show
 from orders.links import link_url
 from orders.models import Order, OrderGroup, OrderLine
 from orders.services.cancel import order_group_cancel
+from orders.services.extend import order_group_extend
+from orders.tasks import ask_if_expired
 from payments.models import Payment
 
 TAG = "order groups"
@@ -72,7 +74,11 @@ class OrderGroupOut(Serializer):
     def get_allowed_actions(self, group: OrderGroup) -> Any:
         role, moment = self.context["role"], self.context["moment"]
         actions = group_actions(group, list(group.orders.all()), role, at=moment)
-        addresses = {"pay": ("payments", None), "cancel": ("order_group_cancel", group.pk)}
+        addresses = {
+            "pay": ("payments", None),
+            "extend": ("order_group_extend", group.pk),
+            "cancel": ("order_group_cancel", group.pk),
+        }
         return ActionOut(shown_actions(actions, addresses), many=True).data
 
 
@@ -153,8 +159,34 @@ class OrderGroupCancel(ApiView):
         """Before payment at once; after it order by order, and the money goes back."""
         given, actor = parsed(ReasonIn, request), caller(request).actor
         group = own_group(request, group_id)
-        return self.keyed(
+        response = self.keyed(
             request,
             lambda: order_group_cancel(group_id=group.pk, actor=actor, **given),
             lambda done: shown_groups([done], actor.role)[0],
         )
+        ask_if_expired(response.data.get("code", ""), group.pk)
+        return response
+
+
+class OrderGroupExtend(ApiView):
+    """More time to pay."""
+
+    scopes = {"POST": "order_groups:write"}
+
+    @operation(
+        "Extend the time to pay",
+        tag=TAG,
+        answer=OrderGroupOut,
+        keyed=True,
+        problems=[404],
+    )
+    def post(self, request: Request, group_id: str) -> Response:
+        """Three more minutes within the last five, ten times at most; not in a flash sale."""
+        actor, group = caller(request).actor, own_group(request, group_id)
+        response = self.keyed(
+            request,
+            lambda: order_group_extend(group_id=group.pk, actor=actor),
+            lambda done: shown_groups([done], actor.role)[0],
+        )
+        ask_if_expired(response.data.get("code", ""), group.pk)
+        return response

@@ -51,6 +51,7 @@ from orders.services.cart import (
 from orders.services.checkout import checkout_complete, checkout_open, checkout_update
 from orders.services.complete import order_complete
 from orders.services.expire import order_group_expire, order_groups_expire
+from orders.services.extend import order_group_extend
 from orders.services.fulfil import order_deliver, order_ship
 from orders.services.mail import mail_sent, mail_write
 from orders.services.pay import order_group_pay
@@ -243,6 +244,9 @@ def call_off_after_payment() -> None:
 
 
 def run_out_of_time() -> None:
+    extended = make_group()
+    clock.advance(timedelta(minutes=26))
+    order_group_extend(group_id=extended.pk, actor=BUYER)
     group, tried, untried = make_group(orders=2), make_group(), make_group(orders=2)
     attempt = start_payment(tried)
     expire_for_good(group)
