@@ -17,7 +17,8 @@ from core.money import BASIS_POINTS, UnknownCurrency, exponent
 from core.sharding import LocalModel, ReferenceModel
 
 # How long a merchant or a product may give the shopper to pay; None leaves it to the others.
-PAY_WITHIN_MINUTES = ((15, _("15 minutes")), (30, _("30 minutes")))
+SHORTEST_MINUTES_TO_PAY = 15
+PAY_WITHIN_MINUTES = ((SHORTEST_MINUTES_TO_PAY, _("15 minutes")), (30, _("30 minutes")))
 LONGEST_RETURN_WINDOW_DAYS = 365
 # A working week: nobody waits longer for a merchant's answer.
 MOST_ANSWER_HOURS = 40

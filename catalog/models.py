@@ -8,7 +8,12 @@ from django.db.models import F, Func, Q
 from django.utils.translation import gettext_lazy as _
 from treebeard.mp_tree import MP_Node
 
-from accounts.models import PAY_WITHIN_MINUTES, Merchant, validate_currency
+from accounts.models import (
+    PAY_WITHIN_MINUTES,
+    SHORTEST_MINUTES_TO_PAY,
+    Merchant,
+    validate_currency,
+)
 from core.sharding import LocalModel
 
 HIGHEST_PRICE_MINOR = 10**12
@@ -101,6 +106,11 @@ class Product(LocalModel):
         if self.archived_at:
             return self.State.ARCHIVED
         return self.State.PUBLISHED if self.published_at else self.State.DRAFT
+
+    @property
+    def is_flash_sale(self) -> bool:
+        """It asks to be paid sooner than anything else, and nobody is given more time."""
+        return self.pay_within_minutes == SHORTEST_MINUTES_TO_PAY
 
 
 class Sku(LocalModel):

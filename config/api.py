@@ -64,6 +64,11 @@ urlpatterns = [
         order_groups.OrderGroupCancel.as_view(),
         name="order_group_cancel",
     ),
+    path(
+        "order_groups/<str:group_id>/extend",
+        order_groups.OrderGroupExtend.as_view(),
+        name="order_group_extend",
+    ),
     path("orders", orders.Orders.as_view(), name="orders"),
     path("orders/<str:order_id>", orders.OrderDetail.as_view(), name="order"),
     path(

@@ -12,6 +12,7 @@ urlpatterns = [
     path("checkout/review/", checkout.review, name="checkout_review"),
     path(LINK, order.show, name="order"),
     path(f"{LINK}pay/", order.pay, name="pay"),
+    path(f"{LINK}extend/", order.extend, name="order_extend"),
     path(f"{LINK}cancel/", cancel.cancel, name="order_cancel"),
     path(f"{LINK}cancel/<int:position>/", cancel.cancel, name="order_cancel"),
     path(f"{LINK}cancel/<int:position>/withdraw/", cancel.withdraw, name="order_cancel_withdraw"),

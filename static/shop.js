@@ -22,3 +22,8 @@ for (const clock of document.querySelectorAll("[data-seconds-left]")) {
   tick();
   setInterval(tick, 1000);
 }
+
+// Shows what can be done only later, at its time.
+for (const form of document.querySelectorAll("[data-shown-after]")) {
+  setTimeout(() => { form.hidden = false; }, form.dataset.shownAfter * 1000);
+}

@@ -30,6 +30,7 @@ def django_db_setup(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -
     with django_db_blocker.unblock():
         reset.keep_what_migrate_wrote()
     yield
+    app.pool.force_close_all()  # what was sent by the database itself came over these connections
     ids.release()  # while the database is still there
 
 

@@ -75,6 +75,10 @@ class Act(ABC):
         """The row as it is now, locked for the service that follows; only where it has a stamp."""
         return row
 
+    def refused(self, row: Any, code: str) -> None:
+        """What follows a refusal, outside its transaction: nothing, unless an act says otherwise."""
+        return
+
     @abstractmethod
     def do(self, row: Any, *, actor: Actor, token: str, fields: Mapping[str, Any]) -> str:
         """Calls the one service; answers what to tell."""
@@ -103,6 +107,7 @@ def _done(table: "ConsoleModelAdmin", act: Act, request: HttpRequest, row: Any) 
         return _shown(table, act, request, row, form)
     answer = _answer(table, act, request, row, form.cleaned_data)
     if answer.status == REFUSED:
+        act.refused(row, answer.body.get("code", ""))
         messages.error(request, answer.body["message"])
         fresh = table.row(request, str(row.pk))
         return _shown(table, act, request, fresh, act.form_class(fresh, request.POST), REFUSED)
@@ -145,7 +150,8 @@ def _asked(request: HttpRequest) -> dict[str, list[Any]]:
 
 
 def _refusal(error: DomainError) -> Answer:
-    return Answer(REFUSED, {"message": str(WORDS.get(error.code, error.message))})
+    message = str(WORDS.get(error.code, error.message))
+    return Answer(REFUSED, {"message": message, "code": error.code})
 
 
 # Where what a program is told would not help a person.

@@ -37,6 +37,7 @@ from orders.services.fulfil import (
 )
 from orders.services.refund import order_refund
 from orders.services.request import cancel_request_approve, cancel_request_decline
+from orders.tasks import ask_if_expired
 
 UNITS = "units_"
 
@@ -373,6 +374,9 @@ class CancelGroup(Act):
             *(_("Order %(number)s is cancelled.") % {"number": order.number} for order in orders),
             _("All units go back on sale. This can’t be undone."),
         ]
+
+    def refused(self, row: OrderGroup, code: str) -> None:
+        ask_if_expired(code, row.id)
 
     def do(self, row: OrderGroup, *, actor: Actor, token: str, fields: Mapping[str, Any]) -> str:
         order_group_cancel(group_id=row.id, actor=actor, reason=fields["reason"])

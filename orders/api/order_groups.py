@@ -41,6 +41,8 @@ from orders.api.parts import (
 from orders.links import link_url
 from orders.models import Order, OrderGroup, OrderLine
 from orders.services.cancel import order_group_cancel
+from orders.services.extend import order_group_extend
+from orders.tasks import ask_if_expired
 from payments.models import Payment
 
 TAG = "order groups"
@@ -82,7 +84,11 @@ class OrderGroupOut(Serializer):
     def get_allowed_actions(self, group: OrderGroup) -> Any:
         role, moment = self.context["role"], self.context["moment"]
         actions = group_actions(group, list(group.orders.all()), role, at=moment)
-        addresses = {"pay": ("payments", None), "cancel": ("order_group_cancel", group.pk)}
+        addresses = {
+            "pay": ("payments", None),
+            "extend": ("order_group_extend", group.pk),
+            "cancel": ("order_group_cancel", group.pk),
+        }
         return ActionOut(shown_actions(actions, addresses), many=True).data
 
 
@@ -166,11 +172,38 @@ class OrderGroupCancel(ApiView):
     def post(self, request: Request, group_id: str) -> Response:
         """Before payment at once; after it order by order, and the money goes back."""
         given, actor = parsed(GroupCancelIn, request), caller(request).actor
-        asked = {"group_id": own_group(request, group_id).pk, "actor": actor, **given}
+        group = own_group(request, group_id)
+        asked = {"group_id": group.pk, "actor": actor, **given}
         if self.queried(request)["dry_run"]:
             return Response(shown_cancellation(order_group_cancel(**asked, dry_run=True)))
-        return self.keyed(
+        response = self.keyed(
             request,
             lambda: order_group_cancel(**asked),
             lambda _done: shown_groups([own_group(request, group_id)], actor.role)[0],
         )
+        ask_if_expired(response.data.get("code", ""), group.pk)
+        return response
+
+
+class OrderGroupExtend(ApiView):
+    """More time to pay."""
+
+    scopes = {"POST": "order_groups:write"}
+
+    @operation(
+        "Extend the time to pay",
+        tag=TAG,
+        answer=OrderGroupOut,
+        keyed=True,
+        problems=[404],
+    )
+    def post(self, request: Request, group_id: str) -> Response:
+        """Three more minutes within the last five, ten times at most; not in a flash sale."""
+        actor, group = caller(request).actor, own_group(request, group_id)
+        response = self.keyed(
+            request,
+            lambda: order_group_extend(group_id=group.pk, actor=actor),
+            lambda done: shown_groups([done], actor.role)[0],
+        )
+        ask_if_expired(response.data.get("code", ""), group.pk)
+        return response

@@ -52,6 +52,7 @@ from orders.services.request import (
     cancel_request_open,
     cancel_request_withdraw,
 )
+from orders.tasks import ask_if_expired
 
 TAG = "orders"
 STATES = [state.name for state in states.ORDER.states]
@@ -177,11 +178,13 @@ class OrderCancel(ApiView):
         }
         if self.queried(request)["dry_run"]:
             return Response(shown_cancellation(order_cancel(**asked, dry_run=True)))
-        return self.keyed(
+        response = self.keyed(
             request,
             lambda: order_cancel(**asked),
             lambda _done: _shown(request, own_order(request, order_id)),
         )
+        ask_if_expired(response.data.get("code", ""), order.group_id)
+        return response
 
 
 class RequestIn(ReasonIn):

@@ -15,6 +15,7 @@ from core.ids import gene_of
 from orders.api.access import own_group
 from orders.links import link_url
 from orders.services.pay import payment_start
+from orders.tasks import ask_if_expired
 from payments.api import PaymentOut
 from payments.models import Attempt, Payment
 
@@ -61,7 +62,7 @@ class Payments(ApiView):
         given = parsed(PaymentIn, request)
         group = own_group(request, given["order_group_id"])
         return_url = _return_url(request, given.get("return_url") or link_url(group))
-        return self.keyed(
+        response = self.keyed(
             request,
             lambda: payment_start(
                 group_id=group.pk,
@@ -74,6 +75,8 @@ class Payments(ApiView):
             status=201,
             location=_address,
         )
+        ask_if_expired(response.data.get("code", ""), group.pk)
+        return response
 
 
 class PaymentDetail(ApiView):

@@ -4,10 +4,13 @@ import math
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from django.utils.translation import gettext_lazy as _
+
 from core import clock
 from orders import states, words
 from orders.models import OrderGroup
 from orders.sentences import Problem, amount
+from payments.channels import sandbox
 from payments.models import Attempt
 from payments.selectors import attempts_of
 
@@ -18,6 +21,8 @@ ADVICE = {
     "challenge_failed": "payment.contact_bank",
     "invalid_card": "payment.check_details",
 }
+
+METHODS = {sandbox.NAME: _("Card"), sandbox.TRANSFER: _("Bank transfer")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +35,11 @@ class Try:
     def word(self) -> str:
         """How it stands."""
         return str(words.ATTEMPT[self.attempt.status][0])
+
+    @property
+    def method(self) -> str:
+        """How it was to be paid."""
+        return str(METHODS.get(self.attempt.channel, METHODS[sandbox.NAME]))
 
     @property
     def mood(self) -> str:
@@ -64,6 +74,21 @@ class PayPage:
     def minutes_left(self) -> int:
         """The same in whole minutes."""
         return math.ceil(self.left.total_seconds() / 60)
+
+    @property
+    def can_be_extended(self) -> bool:
+        """The shopper may ask for more time, now or in the last minutes."""
+        return not self.is_over and self.group.extensions_left > 0
+
+    @property
+    def seconds_to_extension(self) -> int:
+        """When that is; 0 from then on."""
+        return max(0, self.seconds_left - int(states.EXTENDABLE_WITHIN.total_seconds()))
+
+    @property
+    def has_days(self) -> bool:
+        """The deadline is on another day, so that the time of day does not tell it."""
+        return self.left > timedelta(hours=12)
 
     @property
     def is_over(self) -> bool:

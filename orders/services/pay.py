@@ -17,8 +17,10 @@ from inventory.services import Want, reservation_commit, stock_take
 from orders import states
 from orders.locks import lock_group, lock_group_with_orders
 from orders.models import Order, OrderGroup, OrderLine
-from orders.selectors import open_lines, overdue
+from orders.selectors import open_lines
+from orders.services.extend import prolong, refuse_expired
 from orders.services.summary import summaries_refresh
+from payments.channels.base import channel_named
 from payments.locks import lock_payments
 from payments.models import Attempt, Payment
 from payments.services.collect import attempt_start
@@ -35,12 +37,14 @@ def payment_start(
 ) -> Attempt:
     """Starts one try at a channel; the channel itself is called after the commit, by the outbox.
 
-    Locks the group, then its payment. Emits `attempt.started`.
+    A channel that takes days gets them: the deadline moves on, and the attempt's with it.
+    Locks the group, then its payment. Emits `attempt.started`, before it `order_group.prolonged`.
     Raises Conflict `payment.expired` (also when it is too late to send anyone to pay),
-    `state.conflict`, `payment.attempt_open`.
+    `state.conflict`, `payment.attempt_open`; Invalid `payment.channel_unknown`.
     """
     group = lock_group(group_id)
     moment = clock.now()
+    refuse_expired(group, moment + SHORTEST_TIME_TO_PAY)
     if group.status != states.PENDING_PAYMENT:
         raise Conflict(
             "state.conflict",
@@ -50,9 +54,8 @@ def payment_start(
             state=group.status,
             verb="pay",
         )
-    if overdue(group, moment + SHORTEST_TIME_TO_PAY):
-        raise Conflict("payment.expired", _("The time to pay is over."), number=group.number)
     [payment] = lock_payments(reference=group.id)
+    prolong(group, term=channel_named(channel).term, moment=moment)
     return attempt_start(
         payment=payment,
         channel=channel,

@@ -27,6 +27,7 @@ from inventory.selectors import StockOption, stock_for
 from inventory.services import Want, require_stock, stock_reserve
 from orders.locks import lock_cart
 from orders.models import Cart, CartLine, Order, OrderGroup, OrderLine
+from orders.models.order import MOST_EXTENSIONS
 from orders.pricing import OrderPrice
 from orders.selectors.basket import (
     basket_lines,
@@ -217,6 +218,7 @@ def _build_group(basket: Basket, prices: list[OrderPrice], checkout: Checkout) -
         total_minor=sum(price.total_minor for price in prices),
         placed_at=basket.moment,
         pay_before=basket.moment + timedelta(minutes=_minutes_to_pay(basket.lines)),
+        extensions_left=0 if _is_flash_sale(basket.lines) else MOST_EXTENSIONS,
     )
     group.number = number_for(group.id, checkout.channel)
     return group
@@ -227,6 +229,11 @@ def _minutes_to_pay(lines: list[CartLine]) -> int:
     asked = [line.sku.merchant.pay_within_minutes for line in lines]
     asked += [line.sku.product.pay_within_minutes for line in lines]
     return min((minutes for minutes in asked if minutes), default=DEFAULT_MINUTES_TO_PAY)
+
+
+def _is_flash_sale(lines: list[CartLine]) -> bool:
+    """True where a product asks for a shorter time of its own: nobody can be given more of it."""
+    return any(line.sku.product.is_flash_sale for line in lines)
 
 
 def _build_order(

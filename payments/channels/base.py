@@ -1,7 +1,7 @@
 """What a payment channel is to us. Every channel has the same insides and is found by its name."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 from django.utils.translation import gettext_lazy as _
@@ -51,7 +51,12 @@ class ChannelRefused(Exception):
 
 
 class Channel(Protocol):
-    """Every call may be repeated, may raise ChannelDown or ChannelRefused, and knows no database."""
+    """Every call may be repeated, may raise ChannelDown or ChannelRefused, and knows no database.
+
+    `term` is how long its money takes, where that is longer than a group waits by itself.
+    """
+
+    term: timedelta | None
 
     def create(self, charge: Charge) -> Answer: ...
 

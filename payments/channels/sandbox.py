@@ -1,5 +1,7 @@
 """The sandbox channel: a provider of our own, spoken to over HTTP like any other."""
 
+from dataclasses import replace
+from datetime import timedelta
 from functools import cache
 from http import HTTPStatus
 from typing import Any
@@ -9,12 +11,14 @@ from django.conf import settings
 
 from payments.channels.base import Answer, ChannelDown, ChannelRefused, Charge, register
 
-NAME = "sandbox"
+NAME, TRANSFER = "sandbox", "sandbox_transfer"
 TIMEOUT_SECONDS = 5
 
 
 class Sandbox:
     """Speaks JSON over connections that are kept."""
+
+    term: timedelta | None = None
 
     def create(self, charge: Charge) -> Answer:
         """Asks for a payment; the same key again answers the same payment."""
@@ -62,6 +66,30 @@ class Sandbox:
             raise
 
 
+class Transfer(Sandbox):
+    """The same provider, paid by a bank transfer: a matter of days, in which nobody has to act.
+
+    Its hosted page is where the transfer is made, today or the day after tomorrow.
+    """
+
+    term: timedelta | None = timedelta(days=3)
+
+    def create(self, charge: Charge) -> Answer:
+        """Asks for a payment that is under way from now on."""
+        return _under_way(super().create(charge))
+
+    def query(self, key: str) -> Answer:
+        """What became of it."""
+        return _under_way(super().query(key))
+
+
+def _under_way(answer: Answer) -> Answer:
+    """What waits for its shopper at the provider is money that is to come."""
+    if answer.status != "requires_action":
+        return answer
+    return replace(answer, status="processing")
+
+
 @cache
 def _client() -> httpx.Client:
     """One per process, made at its first call: never shared across a fork."""
@@ -105,3 +133,4 @@ def _refund(document: dict[str, Any]) -> Answer:
 
 
 register(NAME, Sandbox())
+register(TRANSFER, Transfer())

@@ -18,6 +18,7 @@ from orders.sentences import Problem, amount
 from orders.services.call_off import Cancellation
 from orders.services.cancel import order_cancel, order_group_cancel
 from orders.services.request import cancel_request_open, cancel_request_withdraw
+from orders.tasks import ask_if_expired
 from shop.errors import PageError, page_error, page_errors
 from shop.pages import of_link, page, see_other
 from shop.views.order import buyer_of
@@ -59,6 +60,7 @@ def cancel(request: HttpRequest, number: str, key: str, position: int = 0) -> Ht
                 order_id=part.order.pk, quantities=units, actor=buyer_of(group), reason=reason
             )
     except DomainError as refusal:
+        ask_if_expired(refusal.code, group.pk)
         errors = _too_late(looked, part) or page_errors(refusal)
         return _cancel_page(request, looked, part, errors)
     messages.success(request, _cancelled(done, part))

@@ -4,6 +4,7 @@ from django.conf import settings
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.utils.functional import Promise
+from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST, require_safe
 
@@ -15,15 +16,17 @@ from orders.models import OrderGroup
 from orders.selectors.order_page import order_page
 from orders.selectors.pay_page import PayPage, pay_page
 from orders.sentences import Problem
+from orders.services.extend import order_group_extend
 from orders.services.pay import payment_start
 from orders.services.refill import cart_refill
+from orders.tasks import ask_if_expired
+from payments.channels import sandbox
 from shop.errors import PageError, page_error, page_errors
 from shop.facts import tell
 from shop.pages import of_link, page, see_other
 from shop.session import CART, cart_of
 
-CHANNEL = "sandbox"
-BANK = "bank"
+BANK, TRANSFER = "bank", "transfer"
 # What the sandbox makes of each; only a demo offers them.
 TEST_CARDS = {
     "tok_ok": gettext_lazy("Test card: paid at once"),
@@ -59,6 +62,20 @@ def show(request: HttpRequest, number: str, key: str) -> HttpResponse:
 
 @require_POST
 @of_link
+def extend(request: HttpRequest, number: str, key: str) -> HttpResponse:
+    """Three more minutes, and back to the pay page: it tells what came of it."""
+    group = group_of_link(number=number, key=key)
+    try:
+        order_group_extend(group_id=group.pk, actor=buyer_of(group))
+    except Conflict as refusal:
+        ask_if_expired(refusal.code, group.pk)
+    else:
+        messages.success(request, _("You have 3 more minutes to pay."))
+    return see_other(f"{link_path(group)}pay/")
+
+
+@require_POST
+@of_link
 def refill(request: HttpRequest, number: str, key: str) -> HttpResponse:
     """Puts the goods of an order that ended back into the basket."""
     group = group_of_link(number=number, key=key)
@@ -89,12 +106,13 @@ def _start(request: HttpRequest, group: OrderGroup) -> HttpResponse:
     try:
         payment_start(
             group_id=group.pk,
-            channel=CHANNEL,
-            token="" if method == BANK else method,
+            channel=sandbox.TRANSFER if method == TRANSFER else sandbox.NAME,
+            token=method if method in TEST_CARDS else "",
             return_url=f"{link_url(group)}pay/?returned=1",
             actor=buyer_of(group),
         )
     except Conflict as refusal:
+        ask_if_expired(refusal.code, group.pk)
         if refusal.code == "payment.expired":
             return _pay_page(request, pay_page(group), page_errors(refusal))
         return see_other(request.path)  # pressed twice, or paid meanwhile: the page tells
@@ -105,7 +123,11 @@ def _start(request: HttpRequest, group: OrderGroup) -> HttpResponse:
 def _methods() -> dict[str, str | Promise]:
     """The ways to pay, with their names."""
     cards = TEST_CARDS if settings.DEMO else {}
-    return {BANK: gettext_lazy("Card, on your bank’s own page"), **cards}
+    return {
+        BANK: gettext_lazy("Card, on your bank’s own page"),
+        TRANSFER: gettext_lazy("Bank transfer, within 3 days"),
+        **cards,
+    }
 
 
 def _pay_page(

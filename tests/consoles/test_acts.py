@@ -2,7 +2,6 @@
 
 import pytest
 from django.test import Client
-from orders.services.request import cancel_request_open
 
 from accounts.models import Merchant, MerchantMember
 from accounts.permissions import member_may
@@ -13,6 +12,7 @@ from inventory.models import StockItem, StockMovement
 from orders.models import Order
 from orders.services.cancel import order_cancel
 from orders.services.fulfil import order_ship
+from orders.services.request import cancel_request_open
 from payments.models import Refund
 from tests.consoles.world import (
     form_of,

@@ -86,6 +86,20 @@ def test_an_answer_says_where_the_shopper_has_to_go() -> None:
     assert answer.action_url.startswith("http")
 
 
+def test_a_transfer_is_under_way_until_its_page_has_made_it(process: Sandbox) -> None:
+    transfer, asked = channel_named("sandbox_transfer"), charge("")
+    answer = transfer.create(asked)
+    assert (answer.status, transfer.query(asked.key).status) == ("processing", "processing")
+    process.http.post(answer.action_url, data={"button": "pay"})
+    assert transfer.query(asked.key).status == "captured"
+
+
+def test_a_transfer_can_be_closed_while_it_is_under_way() -> None:
+    transfer, asked = channel_named("sandbox_transfer"), charge("")
+    transfer.create(asked)
+    assert transfer.close(asked.key).status == "closed"
+
+
 def test_a_failure_is_named() -> None:
     answer = channel.create(charge("tok_insufficient"))
     assert (answer.status, answer.failure_code) == ("failed", "insufficient_funds")

@@ -2,11 +2,11 @@
 
 import pytest
 from django.test import Client
-from orders.services.request import cancel_request_open
 
 from core import clock
 from orders.links import link_path
 from orders.models import CancelRequest, OrderGroup, OrderLine
+from orders.services.request import cancel_request_open
 from payments.models import Refund
 from tests.factories.story import (
     BUYER,

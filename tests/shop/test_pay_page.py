@@ -7,6 +7,7 @@ from django.test import Client
 
 from core import clock
 from core.errors import NotFound
+from orders import tasks
 from orders.links import group_of_link, link_path
 from orders.models import CartLine, OrderGroup
 from orders.services.cancel import order_group_cancel
@@ -254,3 +255,87 @@ def test_looking_changes_nothing() -> None:
     assert OrderGroup.objects.values().get(pk=group.pk) == before
     assert not Attempt.objects.exists()
     assert pay(group).status == "paid"
+
+
+EXTEND = "Give me 3 more minutes"
+
+
+def test_more_time_is_offered_in_the_last_five_minutes_without_a_script_too() -> None:
+    group = make_group()
+    html = look(group)
+    assert 'hidden data-shown-after="1' in html  # a script shows it then
+    assert '<noscript><meta http-equiv="refresh" content="1' in html
+    clock.advance(timedelta(minutes=25, seconds=1))
+    html = look(group)
+    assert EXTEND in html
+    assert "data-shown-after" not in html
+    assert "noscript" not in html
+
+
+def test_three_more_minutes_are_one_button() -> None:
+    group = make_group()
+    clock.advance(timedelta(minutes=28))
+    client = Client()
+    response = client.post(f"{link_path(group)}extend/")
+    assert (response.status_code, response["Location"]) == (303, page_of(group))
+    html = client.get(page_of(group)).content.decode()
+    assert "You have 3 more minutes to pay." in html
+    assert ">5 minutes left<" in html
+    assert client.get(f"{link_path(group)}extend/").status_code == 405
+
+
+def test_asking_too_early_changes_nothing() -> None:
+    group = make_group()
+    assert Client().post(f"{link_path(group)}extend/").status_code == 303
+    assert OrderGroup.objects.get().pay_before == group.pay_before
+
+
+def test_in_a_flash_sale_no_time_is_offered_and_the_product_says_so() -> None:
+    flash = stocked(pay_within_minutes=15)
+    group = place([(flash, 1)])
+    clock.advance(timedelta(minutes=12))
+    html = look(group)
+    assert EXTEND not in html
+    assert "This time can’t be extended." in html
+    product = Client().get(f"/p/{flash.product.slug}/").content.decode()
+    assert "15 minutes from when you place the order. This time can’t be extended" in product
+
+
+def test_a_transfer_is_named_and_shows_the_day_until_which_it_may_come() -> None:
+    group = make_group()
+    attempt = press(group, "transfer")
+    answered(attempt, "processing", action_url=BANK_PAGE)
+    html = look(group)
+    assert attempt.channel == "sandbox_transfer"
+    assert f"{attempt.expires_at:%-d %B %H:%M} UTC" in html
+    assert "minutes left" not in html
+    assert "Bank transfer</span>" in html
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Whom an edge has asked to expire; nobody is asked within a transaction of the request."""
+    ids: list[int] = []
+    monkeypatch.setattr(tasks.expire_group, "apply_async", lambda args, **_: ids.extend(args))
+    return ids
+
+
+@pytest.mark.parametrize("path", ["pay/", "extend/", "cancel/"])
+def test_a_refusal_for_being_late_asks_for_the_expiry(asked: list[int], path: str) -> None:
+    group = make_group()
+    Client().post(f"{link_path(group)}extend/")  # too early: that is another refusal
+    assert asked == []
+    clock.advance(timedelta(minutes=31))
+    Client().post(f"{link_path(group)}{path}", {"method": "tok_ok", "reason": "mistake"})
+    assert asked == [group.pk]
+
+
+def test_a_broker_that_is_away_changes_no_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_args: object, **_options: object) -> None:
+        raise ConnectionRefusedError
+
+    monkeypatch.setattr(tasks.expire_group, "apply_async", fail)
+    group = make_group()
+    clock.advance(timedelta(minutes=31))
+    response = Client().post(page_of(group), {"method": "tok_ok"})
+    assert "The time to pay is over." in response.content.decode()
