@@ -138,9 +138,7 @@ def completed(goods: Goods) -> OrderGroup:
 def expired_and_late(goods: Goods) -> dict[str, OrderGroup]:
     """Groups run out of time; the money of one brings it back, another's is too late even for that."""
     groups = {"expired": placed(goods), "reinstated": placed(goods), "late": placed(goods)}
-    late, too_late = (
-        say(start_payment(groups[name]), "closed") for name in ("reinstated", "late")
-    )
+    late, too_late = (say(start_payment(groups[name]), "closed") for name in ("reinstated", "late"))
     clock.advance(PAST_DEADLINE)
     expire_due()
     capture(late)
