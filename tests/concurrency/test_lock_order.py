@@ -5,6 +5,7 @@ import pkgutil
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from importlib import import_module
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -258,7 +259,7 @@ def call_off_some_units() -> None:
     group = make_group(orders=2, units=5)
     for order in group.orders.all():
         one = {order.lines.get().pk: 1}
-        asked = {"order_id": order.pk, "reason": "mind", "quantities": one}
+        asked: dict[str, Any] = {"order_id": order.pk, "reason": "mind", "quantities": one}
         order_cancel(**asked, actor=BUYER, dry_run=True)
         order_cancel(**asked, actor=BUYER)
         if order.number.endswith("2"):
@@ -278,7 +279,7 @@ def ask_to_cancel() -> None:
     order = only_order(make_paid_group(units=3))
     pack(order)
     one = {order.lines.get().pk: 1}
-    asked = {"order_id": order.pk, "reason": "late", "actor": BUYER}
+    asked: dict[str, Any] = {"order_id": order.pk, "reason": "late", "actor": BUYER}
     cancel_request_withdraw(request_id=cancel_request_open(**asked).pk, actor=BUYER)
     request = cancel_request_open(**asked, quantities=one)
     cancel_request_decline(request_id=request.pk, answer="It is packed.", actor=MERCHANT)

@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -121,14 +122,14 @@ def someone(dice: random.Random, order: Order) -> Actor:
 
 
 def call_off_some(dice: random.Random, order: Order) -> None:
-    given = {
+    chosen: dict[str, Any] = {
         "order_id": order.id,
         "quantities": some_units(dice, order),
         "restock": dice.random() < 0.7,
     }
     actor = someone(dice, order)
-    told = order_cancel(**given, actor=actor, reason="some", dry_run=True)
-    assert order_cancel(**given, actor=actor, reason="some") == told
+    told = order_cancel(**chosen, actor=actor, reason="some", dry_run=True)
+    assert order_cancel(**chosen, actor=actor, reason="some") == told
 
 
 def call_off_order(dice: random.Random, order: Order) -> None:

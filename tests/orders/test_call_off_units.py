@@ -1,6 +1,7 @@
 """Calling off some units: before and after payment, down to the last one, and what it would do."""
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -43,9 +44,9 @@ PRICE = 1000
 STAFF = Actor(Role.STAFF, "test")
 
 
-def make_order(units: int = 3, others: int = 0, **merchant: object) -> Order:
+def make_order(units: int = 3, others: int = 0, **merchant: Any) -> Order:
     """An unpaid order of some units at 10.00, beside orders of other merchants."""
-    seller = make_delivering_merchant(**merchant)  # type: ignore[arg-type]
+    seller = make_delivering_merchant(**merchant)
     wants = [(make_stocked_sku(seller, price_minor=PRICE), units)]
     wants += [(make_stocked_sku(price_minor=PRICE), 1) for _ in range(others)]
     return place(wants).orders.order_by("id")[0]
@@ -115,8 +116,8 @@ def test_one_unpaid_order_is_called_off_and_the_other_is_paid() -> None:
 def order_cancel_answer(order: Order, **amounts: int) -> Cancellation:
     """What calling the whole of an order off answers."""
     units = {line.id: line.quantity for line in order.lines.all()}
-    given = {"refund_minor": 0, "called_off_minor": 0, **amounts}
-    return Cancellation(order.number, "EUR", units, is_whole=True, **given)
+    sums = {"refund_minor": 0, "called_off_minor": 0, **amounts}
+    return Cancellation(order.number, "EUR", units, is_whole=True, **sums)
 
 
 @pytest.mark.parametrize("actor", [BUYER, MERCHANT, STAFF])
@@ -280,15 +281,15 @@ def test_a_rehearsal_says_what_would_happen_and_leaves_nothing(
 
 def test_a_group_is_rehearsed_too() -> None:
     group = paid(make_order(others=1)).group
-    given = {"group_id": group.id, "actor": BUYER, "reason": "mind"}
-    told = order_group_cancel(**given, dry_run=True)  # type: ignore[arg-type]
+    given: dict[str, Any] = {"group_id": group.id, "actor": BUYER, "reason": "mind"}
+    told = order_group_cancel(**given, dry_run=True)
     assert (told.number, told.refund_minor, told.is_whole) == (
         group.number,
         group.total_minor,
         True,
     )
     assert not Refund.objects.exists()
-    assert order_group_cancel(**given) == told  # type: ignore[arg-type]
+    assert order_group_cancel(**given) == told
 
 
 @pytest.mark.parametrize("quantities", [{}, {0: 1}, {-1: 0}, {-1: 4}, {-1: -1}])
