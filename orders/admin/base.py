@@ -3,14 +3,14 @@
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
-from django.db.models import OuterRef, Q, QuerySet, Subquery, Sum
+from django.db.models import Count, OuterRef, Q, QuerySet, Subquery, Sum
 from django.db.models.functions import Coalesce
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
 from django.template.response import TemplateResponse
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
-from accounts.consoles import ChoiceFilter, Menu
+from accounts.consoles import ChoiceFilter, Figure, Menu
 from accounts.consoles.tables import ConsoleModelAdmin
 from catalog.models import Sku
 from core.clock import BusinessNow
@@ -22,8 +22,8 @@ from orders.models import Order, OrderGroup, OrderLine
 from orders.selectors.timeline import order_timeline
 from payments.models import PaymentShare
 
-OPEN = (states.PENDING_PAYMENT, states.PAID, states.ACKNOWLEDGED, states.PACKING)
-MEANINGS = {state.name: state.meaning for state in states.ORDER.states}
+# Nothing has left yet, or not all.
+OPEN = states.ORDER.in_chapter("placed", "paid", "preparing")
 
 
 class StateFilter(ChoiceFilter):
@@ -32,9 +32,7 @@ class StateFilter(ChoiceFilter):
     title = _("state")
     parameter_name = "state"
     field = "status"
-    options: ClassVar = [
-        (state.name, words.STATE_WORDS[state.name]) for state in states.ORDER.states
-    ]
+    options: ClassVar = [(name, words.STATE_WORDS[name]) for name in states.ORDER.names]
 
 
 class OrderTable(ConsoleModelAdmin):
@@ -138,7 +136,7 @@ class OrderTable(ConsoleModelAdmin):
             "original": order,
             "order": order,
             "state": words.STATE_WORDS[order.status],
-            "meaning": MEANINGS[order.status],
+            "meaning": states.ORDER.state(order.status).meaning,
             "payment": words.PAYMENT_WORDS[money.summary],
             "fulfilment": words.FULFILMENT_WORDS[
                 words.fulfilment_of_order(order, order.shipped_units)
@@ -160,6 +158,18 @@ class OrderTable(ConsoleModelAdmin):
             **(extra_context or {}),
         }
         return TemplateResponse(request, "console/order.html", context)
+
+
+def waiting_for_merchant(rows: QuerySet[Order], url: str) -> list[Figure]:
+    """How many of these orders wait for each step of a merchant, with the list at that address."""
+    rows = rows.filter(status__in=words.TO_DO_WORDS)
+    counted = rows.aggregate(
+        **{state: Count("pk", filter=Q(status=state)) for state in words.TO_DO_WORDS}
+    )
+    return [
+        Figure(str(label), counted[state], f"{url}?state={state}")
+        for state, label in words.TO_DO_WORDS.items()
+    ]
 
 
 def _sum(rows: QuerySet[Any], field: str) -> Coalesce:

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import Any, ClassVar
 
 from django.contrib.admin import register
-from django.db.models import Count, Q, QuerySet
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
 from django.template.response import TemplateResponse
 from django.urls import reverse
@@ -18,15 +18,9 @@ from orders import states
 from orders.addresses import address_lines
 from orders.admin import page, words
 from orders.admin.acts import CancelGroup
-from orders.admin.base import OrderTable
+from orders.admin.base import OrderTable, waiting_for_merchant
 from orders.models import Order, OrderGroup
 from orders.selectors.timeline import group_timeline
-
-WAITING = {
-    states.PAID: _("Paid, not acknowledged"),
-    states.ACKNOWLEDGED: _("To pack"),
-    states.PACKING: _("To ship"),
-}
 
 
 class GroupStateFilter(ChoiceFilter):
@@ -35,9 +29,7 @@ class GroupStateFilter(ChoiceFilter):
     title = _("state")
     parameter_name = "state"
     field = "status"
-    options: ClassVar = [
-        (state.name, words.STATE_WORDS[state.name]) for state in states.GROUP.states
-    ]
+    options: ClassVar = [(name, words.STATE_WORDS[name]) for name in states.GROUP.names]
 
 
 @register(OrderGroup, site=platform_site)
@@ -154,13 +146,7 @@ class PlatformOrders(OrderTable, PlatformModelAdmin):
 
 def waiting(request: HttpRequest) -> Iterable[Figure]:
     """Paid orders that have not left, by what they wait for."""
-    rows = Order.objects.filter(status__in=WAITING)
-    counted = rows.aggregate(**{state: Count("pk", filter=Q(status=state)) for state in WAITING})
-    url = reverse("platform:orders_order_changelist")
-    return [
-        Figure(str(label), counted[state], f"{url}?state={state}")
-        for state, label in WAITING.items()
-    ]
+    return waiting_for_merchant(Order.objects.all(), reverse("platform:orders_order_changelist"))
 
 
 platform_site.figures.insert(0, waiting)

@@ -35,7 +35,7 @@ from orders.services.cancel import order_group_cancel
 from payments.models import Payment
 
 TAG = "order groups"
-STATES = [state.name for state in states.GROUP.states]
+STATES = states.GROUP.names
 
 
 class OrderGroupOut(Serializer):

@@ -32,7 +32,7 @@ from orders.services.cancel import order_cancel
 from orders.services.fulfil import order_acknowledge, order_start_packing
 
 TAG = "orders"
-STATES = [state.name for state in states.ORDER.states]
+STATES = states.ORDER.names
 
 
 class OrderOut(OrderPartOut):

@@ -54,7 +54,7 @@ class OrderPartOut(Serializer):
     id = Id()
     number = serializers.CharField()
     merchant_id = Id()
-    state = StateIs([state.name for state in states.ORDER.states], source="status")
+    state = StateIs(states.ORDER.names, source="status")
     state_changed_at = Time(source="status_changed_at")
     delivery_name = serializers.CharField()
     items = MoneyOf("items_minor")

@@ -12,6 +12,7 @@ from django.utils.translation import ngettext
 from accounts.actors import Role
 from core.models import StateChange
 from delivery.selectors import ParcelLook, parcels_of_orders
+from delivery.states import SHIPMENT
 from orders import states, words
 from orders.actions import Action, group_actions, order_actions
 from orders.addresses import address_lines
@@ -19,29 +20,19 @@ from orders.models import Order, OrderGroup, OrderLine
 from orders.sentences import amount
 from payments.models import Refund
 from payments.selectors import refunds_of
+from payments.states import REFUND
 
-# What the buyer is told of an order's life, each step with the verbs that lead to it.
-STEPS: tuple[tuple[str | Promise, tuple[str, ...]], ...] = (
-    (_("Placed"), ("place",)),
-    (_("Paid"), ("pay",)),
-    (_("Preparing"), ("acknowledge", "start_packing")),
-    (_("Shipped"), ("ship",)),
-    (_("Delivered"), ("deliver",)),
-)
-REACHED = {
-    states.PENDING_PAYMENT: 0,
-    states.PAID: 1,
-    states.ACKNOWLEDGED: 2,
-    states.PACKING: 2,
-    states.SHIPPED: 3,
-    states.DELIVERED: 4,
-    states.COMPLETED: 4,
+# The chapters of an order's life that its buyer is told of, and what they are called.
+CHAPTERS: dict[str, str | Promise] = {
+    "placed": _("Placed"),
+    "paid": _("Paid"),
+    "preparing": _("Preparing"),
+    "shipped": _("Shipped"),
+    "delivered": _("Delivered"),
 }
-ARRIVED = (states.DELIVERED, states.COMPLETED)
-PREPARING = (states.ACKNOWLEDGED, states.PACKING)
-ON_THE_WAY = ("handed_over", "in_transit")
-HAS_PARCELS = (states.PACKING, states.SHIPPED, *ARRIVED)
-NOT_TAKEN = ("failed", "declined")
+ORDER = states.ORDER
+ARRIVED = ORDER.in_chapter("delivered")
+UNDER_WAY = ORDER.in_chapter("preparing", "shipped", "delivered")
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +89,9 @@ class Back:
     @property
     def taken_minor(self) -> int:
         """What of the paid money is gone by it: nothing where it was declined or has failed."""
-        return 0 if self.refund.status in NOT_TAKEN else self.refund.amount_minor
+        return (
+            0 if self.refund.status in REFUND.in_chapter("not_taken") else self.refund.amount_minor
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,7 +222,7 @@ def order_page(group: OrderGroup) -> OrderPage:
         lines[line.order].append(line)
     orders = list(lines)
     times = _times(group, orders)
-    sent = [order.pk for order in orders if order.status in HAS_PARCELS]
+    sent = [order.pk for order in orders if order.first_left_at]
     parcels = parcels_of_orders(sent) if sent else {}
     refunds = _refunds(group)
     return OrderPage(
@@ -268,7 +261,7 @@ def _steps(order: Order, times: Mapping[str, datetime]) -> list[Step]:
     if order.status == states.CANCELLED:
         done = [step for step in _reached(times) if step.at]
         return [*done, Step(str(_("Cancelled")), "current", times.get("cancel"))]
-    reached = REACHED[order.status]
+    reached = list(CHAPTERS).index(ORDER.state(order.status).chapter)
     return [
         Step(step.label, _stage(place, reached), step.at if place <= reached else None)
         for place, step in enumerate(_reached(times))
@@ -278,9 +271,13 @@ def _steps(order: Order, times: Mapping[str, datetime]) -> list[Step]:
 def _reached(times: Mapping[str, datetime]) -> list[Step]:
     """Every step with the first time that one of its verbs was done."""
     return [
-        Step(str(label), "done", next((times[verb] for verb in verbs if verb in times), None))
-        for label, verbs in STEPS
+        Step(str(label), "done", _first(times, ORDER.verbs_into(*ORDER.in_chapter(chapter))))
+        for chapter, label in CHAPTERS.items()
     ]
+
+
+def _first(times: Mapping[str, datetime], verbs: Sequence[str]) -> datetime | None:
+    return next((times[verb] for verb in verbs if verb in times), None)
 
 
 def _stage(place: int, reached: int) -> str:
@@ -314,7 +311,11 @@ def _refunds(group: OrderGroup) -> dict[int, list[Back]]:
 
 def _on_the_way(parts: Sequence[Part]) -> int:
     """How many parcels have left and have not arrived."""
-    return sum(parcel.status in ON_THE_WAY for part in parts for parcel in part.parcels)
+    return sum(
+        parcel.status in SHIPMENT.in_chapter("on_its_way")
+        for part in parts
+        for parcel in part.parcels
+    )
 
 
 def _progress(statuses: set[str], on_the_way: int) -> str:
@@ -324,6 +325,6 @@ def _progress(statuses: set[str], on_the_way: int) -> str:
         return ngettext(
             "One parcel is on its way", "%(count)s parcels are on their way", on_the_way
         ) % {"count": on_the_way}
-    if statuses & {*PREPARING, states.SHIPPED, *ARRIVED}:
+    if statuses & set(UNDER_WAY):
         return str(_("Your order is being prepared"))
     return str(_("Thank you. Your order is confirmed"))
