@@ -75,7 +75,7 @@ def order_group_pay(*, group_id: int, payment_id: int, actor: Actor) -> OrderGro
         fire(orders, verb="pay", actor=actor)
         summaries_refresh(group, orders, actor=actor)
         reservation_commit(references=lines, actor=actor)
-    elif group.status in (states.EXPIRED, states.CANCELLED):
+    elif group.status in states.GROUP.in_chapter("ended"):
         _give_back(group, payment_id, actor)
         summaries_refresh(group, orders, actor=actor)
     return group

@@ -54,7 +54,8 @@ def pay(request: HttpRequest, number: str, key: str) -> HttpResponse:
     if request.method == "POST":
         return _start(request, group)
     looked = pay_page(group)
-    if group.status in (states.PAID, states.CANCELLED) or looked.has_come_late:
+    is_unpaid = group.status in (*states.GROUP.waiting, states.EXPIRED)
+    if not is_unpaid or looked.has_come_late:
         return see_other(link_path(group))
     return _pay_page(request, looked)
 
@@ -205,7 +206,7 @@ def _too_late(looked: OrderPage, part: Part | None) -> list[PageError]:
     return [
         page_error(Problem("cancel.too_late", facts={"merchant": each.order.merchant.name}))
         for each in ([part] if part else looked.parts)
-        if each.order.status in (states.PACKING, states.SHIPPED, states.DELIVERED)
+        if not (each.may_cancel or each.order.status == states.CANCELLED)
     ]
 
 
