@@ -167,10 +167,6 @@ class Cancel(OrderAct):
     form_class = ReasonForm
     is_grave = True
 
-    def is_legal(self, row: Order) -> bool:
-        """Not once a part has left, which `order_actions` does not read."""
-        return super().is_legal(row) and not row.lines.filter(shipped_quantity__gt=0).exists()
-
     def preview(self, row: Order) -> list[str]:
         back = amount(refundable_minor_of(row), row.currency)
         return [
@@ -219,7 +215,7 @@ class Refund(OrderAct):
     form_class = RefundForm
     is_grave = True
 
-    def is_legal(self, row: Order) -> bool:
+    def has_effect(self, row: Order) -> bool:
         return refundable_minor_of(row) > 0
 
     def preview(self, row: Order) -> list[str]:

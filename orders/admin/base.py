@@ -13,12 +13,14 @@ from django.utils.translation import gettext_lazy as _
 from accounts.consoles import ChoiceFilter, Figure, Menu
 from accounts.consoles.tables import ConsoleModelAdmin
 from catalog.models import Sku
+from core import clock
 from core.clock import BusinessNow
 from core.ids import normalise
 from orders import states
 from orders.admin import page, words
 from orders.admin.acts import ORDER_ACTS
 from orders.models import Order, OrderGroup, OrderLine
+from orders.selectors.shown import order_state, orders_shown
 from orders.selectors.timeline import order_timeline
 from payments.models import PaymentShare
 
@@ -31,8 +33,10 @@ class StateFilter(ChoiceFilter):
 
     title = _("state")
     parameter_name = "state"
-    field = "status"
     options: ClassVar = [(name, words.STATE_WORDS[name]) for name in states.ORDER.names]
+
+    def wanted(self, value: str) -> Q:
+        return orders_shown(value, clock.now())
 
 
 class OrderTable(ConsoleModelAdmin):
@@ -107,7 +111,7 @@ class OrderTable(ConsoleModelAdmin):
         return int(row.units)
 
     def state(self, row: Any) -> str:
-        return str(words.STATE_WORDS[row.status])
+        return str(words.STATE_WORDS[order_state(row, row.now)])
 
     def age(self, row: Any) -> str:
         return words.age(row.group.placed_at, row.now)
@@ -129,14 +133,15 @@ class OrderTable(ConsoleModelAdmin):
         order = self.row(request, object_id)
         offers = self.offered(request, order)
         money = page.money_card([order], order.currency)
+        state = order_state(order, order.now)
         context = {
             **self.admin_site.each_context(request),
             "title": order.number,
             "opts": self.opts,
             "original": order,
             "order": order,
-            "state": words.STATE_WORDS[order.status],
-            "meaning": states.ORDER.state(order.status).meaning,
+            "state": words.STATE_WORDS[state],
+            "meaning": states.ORDER.state(state).meaning,
             "payment": words.PAYMENT_WORDS[money.summary],
             "fulfilment": words.FULFILMENT_WORDS[
                 words.fulfilment_of_order(order, order.shipped_units)

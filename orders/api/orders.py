@@ -11,6 +11,7 @@ from rest_framework.response import Response
 
 from accounts.actors import Role
 from accounts.api import caller
+from core import clock
 from core.api import (
     ApiView,
     Id,
@@ -28,6 +29,7 @@ from orders.actions import order_actions
 from orders.api.access import own_order, own_orders
 from orders.api.parts import ActionOut, AddressOut, OrderPartOut, ReasonIn, shown_actions
 from orders.models import Order, OrderLine
+from orders.selectors.shown import orders_shown
 from orders.services.cancel import order_cancel
 from orders.services.fulfil import order_acknowledge, order_start_packing
 
@@ -52,7 +54,7 @@ class OrderOut(OrderPartOut):
             "ship": ("shipments", None),
             "cancel": ("order_cancel", order.pk),
         }
-        actions = order_actions(order, self.context["role"])
+        actions = order_actions(order, self.context["role"], at=self.context["moment"])
         return ActionOut(shown_actions(actions, addresses), many=True).data
 
 
@@ -63,9 +65,10 @@ class OrderQuery(PageQuery):
 
 
 def shown_orders(orders: list[Order], role: Role) -> Any:
-    """The orders with their lines, and what that role may do: one query for any number."""
+    """The orders with their lines, and what that role may do: two queries for any number."""
     prefetch_related_objects(orders, Prefetch("lines", OrderLine.objects.order_by("pk")))
-    return OrderOut(orders, many=True, context={"role": role}).data
+    context = {"role": role, "moment": clock.now()}
+    return OrderOut(orders, many=True, context=context).data
 
 
 class Orders(ApiView):
@@ -79,9 +82,11 @@ class Orders(ApiView):
         """Your orders, newest first."""
         asked = self.queried(request)
         rows = own_orders(request)
+        if "state" in asked:
+            rows = rows.filter(orders_shown(asked["state"], clock.now()))
         return keyset_page(
             request,
-            rows.filter(status=asked["state"]) if "state" in asked else rows,
+            rows,
             limit=asked["limit"],
             present=lambda found: shown_orders(found, caller(request).actor.role),
         )

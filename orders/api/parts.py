@@ -9,6 +9,7 @@ from rest_framework import serializers
 from core.api import Id, MoneyOf, Serializer, StateIs, Text, Time
 from orders import states
 from orders.actions import Action
+from orders.selectors.shown import order_state
 
 LONGEST_REASON = 200
 
@@ -48,13 +49,23 @@ class OrderLineOut(Serializer):
     total = MoneyOf("total_minor", currency="order.currency")
 
 
+class OrderState(StateIs):
+    """The state that an order is shown in at the `moment` of the answer."""
+
+    def __init__(self) -> None:
+        super().__init__(states.ORDER.names, source="*")
+
+    def to_representation(self, value: Any) -> str:
+        return order_state(value, self.context["moment"])
+
+
 class OrderPartOut(Serializer):
     """One merchant's part of a group."""
 
     id = Id()
     number = serializers.CharField()
     merchant_id = Id()
-    state = StateIs(states.ORDER.names, source="status")
+    state = OrderState()
     state_changed_at = Time(source="status_changed_at")
     delivery_name = serializers.CharField()
     items = MoneyOf("items_minor")

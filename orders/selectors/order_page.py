@@ -10,6 +10,7 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
 from accounts.actors import Role
+from core import clock
 from core.models import StateChange
 from delivery.selectors import ParcelLook, parcels_of_orders
 from delivery.states import SHIPMENT
@@ -17,6 +18,7 @@ from orders import states, words
 from orders.actions import Action, group_actions, order_actions
 from orders.addresses import address_lines
 from orders.models import Order, OrderGroup, OrderLine
+from orders.selectors.shown import group_state, order_state
 from orders.sentences import amount
 from payments.models import Refund
 from payments.selectors import refunds_of
@@ -96,9 +98,10 @@ class Back:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One merchant's order."""
+    """One merchant's order, and the state that it is shown in."""
 
     order: Order
+    state: str
     lines: list[OrderLine]
     steps: list[Step]
     parcels: list[Parcel]
@@ -108,12 +111,12 @@ class Part:
     @property
     def word(self) -> str:
         """How it stands."""
-        return str(words.ORDER[self.order.status][0])
+        return str(words.ORDER[self.state][0])
 
     @property
     def mood(self) -> str:
         """Whether that is good, waits, or is bad."""
-        return words.ORDER[self.order.status][1]
+        return words.ORDER[self.state][1]
 
     @property
     def position(self) -> int:
@@ -152,9 +155,10 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class OrderPage:
-    """A group with all its parts."""
+    """A group with all its parts, and the state that it is shown in."""
 
     group: OrderGroup
+    state: str
     parts: list[Part]
     refunds: list[Back]  # of the whole payment
     actions: list[Action]
@@ -168,7 +172,7 @@ class OrderPage:
     @property
     def live_parts(self) -> list[Part]:
         """Those that are not called off."""
-        return [part for part in self.parts if part.order.status != states.CANCELLED]
+        return [part for part in self.parts if part.state != states.CANCELLED]
 
     @property
     def may_cancel(self) -> bool:
@@ -198,8 +202,8 @@ class OrderPage:
     @property
     def headline(self) -> str:
         """The state of everything in one sentence."""
-        if self.group.status != states.PAID:
-            return str(UNPAID[self.group.status])
+        if self.state != states.PAID:
+            return str(UNPAID[self.state])
         live = self.live_parts
         if not live:
             return str(UNPAID[states.CANCELLED])
@@ -219,27 +223,32 @@ def order_page(group: OrderGroup) -> OrderPage:
     rows = OrderLine.objects.filter(order__group=group, shard_key=group.shard_key)
     lines: dict[Order, list[OrderLine]] = defaultdict(list)
     for line in rows.select_related("order__merchant").order_by("order_id", "id"):
+        line.order.group = group
         lines[line.order].append(line)
     orders = list(lines)
+    is_unpaid = group.status == states.PENDING_PAYMENT  # only its deadline asks for the time
+    moment = clock.now() if is_unpaid else group.status_changed_at
     times = _times(group, orders)
     sent = [order.pk for order in orders if order.first_left_at]
     parcels = parcels_of_orders(sent) if sent else {}
     refunds = _refunds(group)
     return OrderPage(
         group=group,
+        state=group_state(group, moment),
         parts=[
             Part(
                 order=order,
+                state=order_state(order, moment),
                 lines=lines[order],
-                steps=_steps(order, times[order.pk]),
+                steps=_steps(order_state(order, moment), times[order.pk]),
                 parcels=[_parcel(look, lines[order]) for look in parcels.get(order.pk, [])],
                 refunds=refunds.get(order.pk, []),
-                actions=order_actions(order, Role.BUYER),
+                actions=order_actions(order, Role.BUYER, at=moment),
             )
             for order in orders
         ],
         refunds=refunds.get(group.pk, []),
-        actions=group_actions(group, orders, Role.BUYER),
+        actions=group_actions(group, orders, Role.BUYER, at=moment),
         paid_at=times[group.pk].get("pay"),
     )
 
@@ -257,11 +266,11 @@ def _times(group: OrderGroup, orders: Sequence[Order]) -> Mapping[int, dict[str,
     return times
 
 
-def _steps(order: Order, times: Mapping[str, datetime]) -> list[Step]:
-    if order.status == states.CANCELLED:
+def _steps(state: str, times: Mapping[str, datetime]) -> list[Step]:
+    if state == states.CANCELLED:
         done = [step for step in _reached(times) if step.at]
         return [*done, Step(str(_("Cancelled")), "current", times.get("cancel"))]
-    reached = list(CHAPTERS).index(ORDER.state(order.status).chapter)
+    reached = list(CHAPTERS).index(ORDER.state(state).chapter)
     return [
         Step(step.label, _stage(place, reached), step.at if place <= reached else None)
         for place, step in enumerate(_reached(times))
