@@ -10,7 +10,7 @@ PRODUCTION := env -u DEMO DATABASE_URL=postgresql://localhost/none ALLOWED_HOSTS
 	SECRET_KEY="$$($(PYTHON) -c 'import secrets; print(secrets.token_urlsafe(50))')" \
 	ORDER_NUMBER_KEY="$$($(PYTHON) -c 'import secrets; print(secrets.token_hex(32))')"
 
-.PHONY: help setup demo test test-long check fmt lock bench openapi fuzz screenshots
+.PHONY: help setup demo test test-long check fmt lock bench openapi states fuzz screenshots
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -34,7 +34,7 @@ test: setup ## the suite, on an embedded PostgreSQL (ARGS="tests/core -x")
 test-long: setup ## the tests that take longer than ten seconds
 	$(RUN) -m pytest -m long $(ARGS)
 
-check: setup ## format, lint, types, floors, templates, migrations, lock files, deployment
+check: setup ## format, lint, types, floors, templates, migrations, lock files, documents, deployment
 	$(RUN) -m ruff format --check
 	$(RUN) -m ruff check
 	$(RUN) -m mypy .
@@ -44,6 +44,7 @@ check: setup ## format, lint, types, floors, templates, migrations, lock files, 
 	$(RUN) requirements/check.py
 	$(PRODUCTION) $(RUN) manage.py spectacular --validate --fail-on-warn | diff docs/openapi.yaml - \
 		|| { echo "docs/openapi.yaml is not what the code says: make openapi"; exit 1; }
+	$(RUN) manage.py states --check
 	$(PRODUCTION) $(RUN) manage.py check --deploy --fail-level WARNING
 
 fmt: setup ## format code and templates, and mend what can be mended
@@ -53,6 +54,9 @@ fmt: setup ## format code and templates, and mend what can be mended
 
 openapi: setup ## docs/openapi.yaml from the code
 	$(PRODUCTION) $(RUN) manage.py spectacular --validate --fail-on-warn --file docs/openapi.yaml
+
+states: setup ## docs/states.md from the code
+	$(RUN) manage.py states
 
 screenshots: setup ## the pictures of the README, and every page at 360 and 1280, light and dark, under var/screenshots
 	$(RUN) -m tests.browser.screenshots

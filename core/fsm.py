@@ -1,8 +1,9 @@
 """The only place where a status changes.
 
-`start()` gives birth to rows, `fire()` moves locked rows on. Both check the step by the machine (its
-states, roles and guard), and leave a state-change row and an outbox event per step. The transitions themselves are inert django-fsm methods on the models:
-stock, money and mail happen in the service that fires them.
+`start()` gives birth to rows, `fire()` moves locked rows on; both leave a state-change row and an
+outbox event per step. `fire()` checks the step by the machine: its states, roles and guard. The
+transitions themselves are inert django-fsm methods on the models: stock, money and mail happen in
+the service that fires them.
 """
 
 from collections import defaultdict
@@ -122,8 +123,8 @@ def fire(
 
 
 def _require_possible(row: Stateful, verb: str, actor: object, moment: datetime) -> None:
-    edge = row.machine.step(verb, row.status, getattr(actor, "role", None))
-    if not (can_proceed(getattr(row, verb)) and edge and edge.holds(row, moment)):
+    role = getattr(actor, "role", None)
+    if not (can_proceed(getattr(row, verb)) and row.machine.allows(row, verb, role, moment)):
         raise Conflict(
             "state.conflict",
             _("This is not possible in the present state."),

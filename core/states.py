@@ -18,12 +18,16 @@ STAYS = "="
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """One state: what it means, who moves it on, whether a row may stay there for good."""
+    """One state: what it means, who moves it on, whether a row may stay there for good.
+
+    `chapter` is what several states have in common where they are told or counted as one.
+    """
 
     name: str
     meaning: str
     driver: str = ""
     longest_age: timedelta | None = None
+    chapter: str = ""
 
     @property
     def may_rest(self) -> bool:
@@ -86,6 +90,33 @@ class Machine:
     edges: tuple[Edge, ...]
     asks: tuple[Edge, ...] = ()
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """All states, in the order of the table."""
+        return tuple(state.name for state in self.states)
+
+    @property
+    def waiting(self) -> tuple[str, ...]:
+        """The states that somebody has to move a row on from."""
+        return tuple(state.name for state in self.states if not state.may_rest)
+
+    def driven_by(self, *parties: str) -> tuple[str, ...]:
+        """The states that one of these parties moves a row on from."""
+        return tuple(state.name for state in self.states if state.driver in parties)
+
+    def in_chapter(self, *chapters: str) -> tuple[str, ...]:
+        """The states of these chapters."""
+        return tuple(state.name for state in self.states if state.chapter in chapters)
+
+    def state(self, name: str) -> State:
+        """The state of that name."""
+        return self.states[self.names.index(name)]
+
+    def verbs_into(self, *states: str) -> tuple[str, ...]:
+        """The verbs that lead into one of these states, births first."""
+        edges = (*self.births, *self.edges)
+        return tuple(dict.fromkeys(edge.verb for edge in edges if edge.target in states))
+
     def edge(self, verb: str) -> Edge:
         """The first edge of that verb, births included. Raises KeyError where there is none."""
         for edge in (*self.births, *self.edges):
@@ -106,12 +137,12 @@ class Machine:
         """True where that verb leads out of that state."""
         return any(state in edge.sources for edge in self.edges_of(verb))
 
-    def step(self, verb: str, state: str, role: str | None) -> Edge | None:
-        """The edge by which that party may take the verb out of that state; None where none is."""
-        for edge in self.edges_of(verb):
-            if state in edge.sources and edge.allows(role):
-                return edge
-        return None
+    def allows(self, row: Any, verb: str, role: str | None, at: datetime) -> bool:
+        """True where that party may take the verb with the row now."""
+        return any(
+            row.status in edge.sources and edge.allows(role) and edge.holds(row, at)
+            for edge in self.edges_of(verb)
+        )
 
     def offers(
         self, row: Any, role: str, at: datetime, parts: Sequence[Any] = ()

@@ -47,7 +47,7 @@ class ShipmentOut(Serializer):
     id = Id()
     order_id = Id(source="reference")
     merchant_id = Id()
-    state = StateIs([state.name for state in SHIPMENT.states], source="status")
+    state = StateIs(SHIPMENT.names, source="status")
     state_changed_at = Time(source="status_changed_at")
     carrier = serializers.CharField()
     tracking_number = serializers.CharField()

@@ -1,5 +1,7 @@
 """The machine of a shipment, and what a carrier's scan says about it."""
 
+from datetime import timedelta
+
 from accounts.actors import Role
 from core.states import Edge, Machine, State
 
@@ -10,13 +12,20 @@ SAID = (Role.CARRIER, Role.MERCHANT, Role.STAFF, Role.SYSTEM)
 SHIPMENT = Machine(
     noun="shipment",
     states=(
-        State("prepared", "Packed, waits to be handed over.", driver="merchant"),
-        State("handed_over", "The carrier has it.", driver="carrier"),
-        State("in_transit", "On its way.", driver="carrier"),
-        State("delivered", "The recipient has it."),
-        State("void", "Given up before it was handed over."),
-        State("lost", "The carrier can't find it."),
-        State("returned", "Back at the sender."),
+        State(
+            "prepared",
+            "packed, waits to be handed over",
+            Role.MERCHANT,
+            timedelta(days=7),
+            "not_left",
+        ),
+        # No longest age: a carrier without scans tells nothing more, and the order's clock goes on.
+        State("handed_over", "the carrier has it", Role.CARRIER, chapter="on_its_way"),
+        State("in_transit", "on its way", Role.CARRIER, chapter="on_its_way"),
+        State("delivered", "the recipient has it"),
+        State("void", "given up before it was handed over", chapter="not_left"),
+        State("lost", "the carrier can't find it"),
+        State("returned", "back at the sender"),
     ),
     births=(Edge("prepare", (), "prepared", "prepared", SELLERS),),
     edges=(

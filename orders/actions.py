@@ -12,6 +12,7 @@ from core import clock
 from core.states import Edge
 from orders import states
 from orders.models import Order, OrderGroup
+from orders.selectors.shown import is_overdue
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +36,13 @@ def group_actions(
     return _actions(states.GROUP.offers(group, role, moment, orders), group.pay_before)
 
 
-def order_actions(order: Order, role: Role) -> list[Action]:
-    """What that role may do with one order. Reads nothing: no guard of a party asks for the time."""
+def order_actions(order: Order, role: Role, *, at: datetime | None = None) -> list[Action]:
+    """What that role may do with one order; nothing with an unpaid one whose time is over.
+
+    Only an unpaid order asks for the time; a list gives it as `at`.
+    """
+    if order.status == states.PENDING_PAYMENT and is_overdue(order.group, at or clock.now()):
+        return []
     return _actions(states.ORDER.offers(order, role, order.status_changed_at), None)
 
 

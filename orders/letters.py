@@ -17,6 +17,7 @@ from accounts.models import MerchantMember
 from core.ids import gene_of
 from core.money import Money
 from delivery.models import Shipment, ShipmentLine
+from delivery.states import SHIPMENT
 from orders import states
 from orders.addresses import address_lines
 from orders.links import link_url
@@ -210,7 +211,7 @@ def _scope(order: Order, parcel: Shipment) -> str:
     earlier = Shipment.objects.filter(
         reference=order.id, shard_key=order.shard_key, pk__lt=parcel.pk
     )
-    others = list(earlier.exclude(status__in=("prepared", "void")))
+    others = list(earlier.exclude(status__in=SHIPMENT.in_chapter("not_left")))
     left = ShipmentLine.objects.filter(shipment__in=[*others, parcel])
     units = left.aggregate(sum=Sum("quantity"))["sum"]
     if units < sum(line.quantity - line.cancelled_quantity for line in order.lines.all()):
@@ -225,7 +226,7 @@ def _refunded(matter: Matter) -> Context:
     return {
         "order": None if whole else matter.order(refund.reference),
         "refunded": amount(refund.amount_minor, refund.currency),
-        "is_late": matter.group.status in (states.EXPIRED, states.CANCELLED),
+        "is_late": matter.group.status in states.GROUP.in_chapter("ended"),
     }
 
 

@@ -23,6 +23,8 @@ BUYER, MERCHANT, STAFF = Role.BUYER, Role.MERCHANT, Role.STAFF
 CARRIER, SYSTEM = Role.CARRIER, Role.SYSTEM
 SELLERS = (MERCHANT, STAFF)
 
+# As long as the slowest way to pay may take.
+LONGEST_TO_PAY = timedelta(days=14)
 # A shopper may ask for more time within the last five minutes (WCAG 2.2.1, see `extend`).
 EXTENDABLE_WITHIN = timedelta(minutes=5)
 
@@ -65,16 +67,16 @@ WINDOW_OVER = Guard("once the return window is over", lambda row, at, parts: at 
 GROUP = Machine(
     noun="order_group",
     states=(
-        State(PENDING_PAYMENT, "placed, stock is held, waits for the money", driver=BUYER),
+        State(PENDING_PAYMENT, "placed, stock is held, waits for the money", BUYER, LONGEST_TO_PAY),
         State(
             EXPIRING,
             "out of time, the channel is asked to close",
-            driver=SYSTEM,
-            longest_age=timedelta(minutes=10),
+            SYSTEM,
+            timedelta(minutes=10),
         ),
         State(PAID, "the money is secured; its orders live on"),
-        State(EXPIRED, "not paid in time; nothing is held"),
-        State(CANCELLED, "called off before it was paid; nothing is held"),
+        State(EXPIRED, "not paid in time; nothing is held", chapter="ended"),
+        State(CANCELLED, "called off before it was paid; nothing is held", chapter="ended"),
     ),
     births=(Edge("place", (), PENDING_PAYMENT, "placed", (BUYER, STAFF, SYSTEM)),),
     edges=(
@@ -102,23 +104,21 @@ GROUP = Machine(
 ORDER = Machine(
     noun="order",
     states=(
-        State(PENDING_PAYMENT, "waits for the group's money", driver=BUYER),
-        State(PAID, "new to the merchant", driver=MERCHANT, longest_age=timedelta(days=2)),
-        State(
-            ACKNOWLEDGED,
-            "accepted by the merchant",
-            driver=MERCHANT,
-            longest_age=timedelta(days=7),
-        ),
-        State(PACKING, "being packed", driver=MERCHANT, longest_age=timedelta(days=7)),
-        State(SHIPPED, "the last unit has left", driver=CARRIER, longest_age=timedelta(days=30)),
+        State(PENDING_PAYMENT, "waits for the group's money", BUYER, LONGEST_TO_PAY, "placed"),
+        State(PAID, "new to the merchant", MERCHANT, timedelta(days=2), "paid"),
+        State(ACKNOWLEDGED, "accepted by the merchant", MERCHANT, timedelta(days=7), "preparing"),
+        State(PACKING, "being packed", MERCHANT, timedelta(days=7), "preparing"),
+        State(SHIPPED, "the last unit has left", CARRIER, timedelta(days=30), "shipped"),
         State(
             DELIVERED,
             "with the buyer, the return window is open",
-            driver=SYSTEM,
-            longest_age=timedelta(days=30),
+            SYSTEM,
+            timedelta(days=30),
+            "delivered",
         ),
-        State(COMPLETED, "the return window is over, the merchant has earned it"),
+        State(
+            COMPLETED, "the return window is over, the merchant has earned it", chapter="delivered"
+        ),
         State(CANCELLED, "called off; what was paid goes back"),
     ),
     births=(Edge("place", (), PENDING_PAYMENT, "placed", (BUYER, STAFF, SYSTEM)),),
@@ -188,8 +188,8 @@ CANCEL_REQUEST = Machine(
         State(
             REQUESTED,
             "the buyer asks, the merchant has until the deadline to answer",
-            driver=MERCHANT,
-            longest_age=timedelta(days=7),
+            MERCHANT,
+            timedelta(days=7),
         ),
         State("approved", "what was asked for is called off"),
         State("declined", "the order goes on"),
@@ -207,11 +207,11 @@ CANCEL_REQUEST = Machine(
 RETURN = Machine(
     noun="return",
     states=(
-        State(REQUESTED, "the buyer wants to send goods back", driver=MERCHANT),
-        State("approved", "the buyer may send them", driver=BUYER),
-        State("in_transit", "on their way back", driver=CARRIER),
-        State("received", "with the merchant, not looked at yet", driver=MERCHANT),
-        State("inspected", "the merchant has said what it is worth", driver=SYSTEM),
+        State(REQUESTED, "the buyer wants to send goods back", MERCHANT, timedelta(days=7)),
+        State("approved", "the buyer may send them", BUYER, timedelta(days=30)),
+        State("in_transit", "on their way back", CARRIER, timedelta(days=30)),
+        State("received", "with the merchant, not looked at yet", MERCHANT, timedelta(days=14)),
+        State("inspected", "the merchant has said what it is worth", SYSTEM, timedelta(days=1)),
         State("closed", "refunded as inspected, or sent back"),
         State("declined", "not taken back"),
         State("withdrawn", "the buyer keeps them"),

@@ -38,7 +38,7 @@ class AttemptOut(Serializer):
 
     id = Id()
     channel = serializers.CharField()
-    state = StateIs([state.name for state in ATTEMPT.states], source="status")
+    state = StateIs(ATTEMPT.names, source="status")
     state_changed_at = Time(source="status_changed_at")
     next_action = serializers.SerializerMethodField()
     failure = serializers.SerializerMethodField()
@@ -61,7 +61,7 @@ class PaymentOut(Serializer):
 
     id = Id()
     order_group_id = Id(source="reference")
-    state = StateIs([state.name for state in PAYMENT.states], source="status")
+    state = StateIs(PAYMENT.names, source="status")
     state_changed_at = Time(source="status_changed_at")
     amount = MoneyOf("amount_minor")
     captured = MoneyOf("captured_minor")

@@ -11,6 +11,7 @@ from payments.models import Attempt, Refund
 from payments.services.collect import attempt_answer_record
 from payments.services.hooks import hook_process
 from payments.services.refund import refund_answer_record, refund_send
+from payments.states import PAYMENT
 
 # What happened → what to ask the channel for, and which member of the payload names the object.
 REQUESTS = {
@@ -57,7 +58,7 @@ def create_at_channel(attempt_id: int) -> None:
     Its end has asked for the close that takes such an attempt out of the way.
     """
     attempt = _attempt(attempt_id)
-    if attempt.status != "created" or attempt.payment.status in ("captured", "closed"):
+    if attempt.status != "created" or attempt.payment.status not in PAYMENT.waiting:
         return
     charge = Charge(
         key=attempt.channel_key,

@@ -10,7 +10,7 @@ from django.db.models import F, Q, QuerySet, Sum
 from core.clock import BusinessNow
 from core.ids import gene_of
 from payments.models import Attempt, LedgerEntry, Payment, PaymentShare, Refund
-from payments.states import LIVE_ATTEMPT
+from payments.states import ATTEMPT
 
 UNKNOWN_FOR = timedelta(minutes=2)
 
@@ -55,7 +55,7 @@ def refundable_minor(payment: Payment, order_id: int) -> int:
 def live_attempt(payment: Payment) -> Attempt | None:
     """The attempt of a payment whose outcome is not known yet; there is at most one."""
     return Attempt.objects.filter(
-        payment=payment, shard_key=payment.shard_key, status__in=LIVE_ATTEMPT
+        payment=payment, shard_key=payment.shard_key, status__in=ATTEMPT.waiting
     ).first()
 
 
@@ -64,7 +64,7 @@ def open_attempts(payments: Iterable[Payment]) -> list[Attempt]:
     by_id = {payment.pk: payment for payment in payments}
     shard_keys = {payment.shard_key for payment in by_id.values()}
     rows = Attempt.objects.filter(
-        payment__in=by_id, shard_key__in=shard_keys, status__in=LIVE_ATTEMPT
+        payment__in=by_id, shard_key__in=shard_keys, status__in=ATTEMPT.waiting
     )
     found = list(rows.order_by("pk"))
     for attempt in found:

@@ -1,5 +1,7 @@
 """The machines of money: a payment, its attempts at channels, its refunds."""
 
+from datetime import timedelta
+
 from accounts.actors import Role
 from core.states import Edge, Machine, State
 
@@ -8,14 +10,18 @@ CHANNEL, SYSTEM = Role.CHANNEL, Role.SYSTEM
 # What a channel has said, be it that it told us or that we asked.
 SAID = (CHANNEL, SYSTEM)
 ANYBODY = (BUYER, *SELLERS, *SAID)
+# As long as its group may wait.
+LONGEST_TO_PAY = timedelta(days=14)
 
 PAYMENT = Machine(
     noun="payment",
     states=(
-        State("open", "Waits for its money.", driver="buyer"),
-        State("authorised", "The money is promised, not taken yet.", driver="merchant"),
-        State("captured", "The money is here."),
-        State("closed", "Nobody can pay it any more; money that comes late is taken all the same."),
+        State("open", "waits for its money", BUYER, LONGEST_TO_PAY),
+        State(
+            "authorised", "the money is promised, not taken yet", Role.MERCHANT, timedelta(days=30)
+        ),
+        State("captured", "the money is here"),
+        State("closed", "nobody can pay it any more; money that comes late is taken all the same"),
     ),
     births=(Edge("open", (), "open", "opened", (BUYER, *SELLERS, SYSTEM)),),
     edges=(
@@ -25,38 +31,57 @@ PAYMENT = Machine(
     ),
 )
 
-LIVE_ATTEMPT = ("created", "requires_action", "processing")
+_UNKNOWN = ("created", "requires_action", "processing")
 
 ATTEMPT = Machine(
     noun="attempt",
     states=(
-        State("created", "The channel has not answered yet.", driver="system"),
-        State("requires_action", "The shopper has a step to do at the channel.", driver="buyer"),
-        State("processing", "The outcome is not known yet.", driver="channel"),
-        State("succeeded", "The channel took the money."),
-        State("failed", "The channel refused."),
-        State("closed", "The channel takes no money for it any more."),
+        State("created", "the channel has not answered yet", SYSTEM, timedelta(days=1)),
+        State(
+            "requires_action",
+            "the shopper has a step to do at the channel",
+            BUYER,
+            LONGEST_TO_PAY,
+        ),
+        State("processing", "the outcome is not known yet", CHANNEL, LONGEST_TO_PAY),
+        State("succeeded", "the channel took the money"),
+        State("failed", "the channel refused"),
+        State("closed", "the channel takes no money for it any more"),
     ),
     births=(Edge("start", (), "created", "started", (BUYER, *SELLERS, SYSTEM)),),
     edges=(
-        Edge("require_action", LIVE_ATTEMPT, "requires_action", "action_required", SAID),
-        Edge("process", LIVE_ATTEMPT, "processing", "processing", SAID),
-        Edge("succeed", (*LIVE_ATTEMPT, "failed", "closed"), "succeeded", "succeeded", SAID),
-        Edge("fail", LIVE_ATTEMPT, "failed", "failed", SAID),
+        Edge("require_action", _UNKNOWN, "requires_action", "action_required", SAID),
+        Edge("process", _UNKNOWN, "processing", "processing", SAID),
+        Edge("succeed", (*_UNKNOWN, "failed", "closed"), "succeeded", "succeeded", SAID),
+        Edge("fail", _UNKNOWN, "failed", "failed", SAID),
         # A channel may close what it had refused; both facts together fold to closed.
-        Edge("close", (*LIVE_ATTEMPT, "failed"), "closed", "closed", SAID),
+        Edge("close", (*_UNKNOWN, "failed"), "closed", "closed", SAID),
     ),
 )
 
 REFUND = Machine(
     noun="refund",
     states=(
-        State("pending", "Waits for somebody's approval.", driver="staff"),
-        State("approved", "Waits to be sent to the channel.", driver="system"),
-        State("sent", "The channel was asked; the outcome is not known yet.", driver="channel"),
-        State("succeeded", "The money is back with the buyer."),
-        State("failed", "The channel could not give it back.", driver="staff"),
-        State("declined", "It was not approved."),
+        State("pending", "waits for somebody's approval", Role.STAFF, timedelta(days=7)),
+        State(
+            "approved", "waits to be sent to the channel", SYSTEM, timedelta(days=3), "on_its_way"
+        ),
+        State(
+            "sent",
+            "the channel was asked; the outcome is not known yet",
+            CHANNEL,
+            timedelta(days=14),
+            "on_its_way",
+        ),
+        State("succeeded", "the money is back with the buyer", chapter="back"),
+        State(
+            "failed",
+            "the channel could not give it back",
+            Role.STAFF,
+            timedelta(days=7),
+            "not_taken",
+        ),
+        State("declined", "it was not approved", chapter="not_taken"),
     ),
     births=(Edge("request", (), "pending", "requested", ANYBODY),),
     edges=(

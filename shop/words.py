@@ -1,12 +1,14 @@
 """How an order is going, in a word or two, and the badge that goes with it."""
 
 from dataclasses import dataclass
+from datetime import datetime
 
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from orders import states
 from orders.models import OrderGroup
+from orders.selectors.shown import group_state
 
 Word = tuple[str | Promise, str]
 
@@ -35,9 +37,9 @@ class GroupEntry:
     badge: str
 
 
-def entry(group: OrderGroup) -> GroupEntry:
-    """What a list says of that group."""
-    word, badge = BY_STATUS.get(group.status) or BY_FULFILMENT[group.fulfilment_summary]
+def entry(group: OrderGroup, at: datetime) -> GroupEntry:
+    """What a list says of that group at that time."""
+    word, badge = BY_STATUS.get(group_state(group, at)) or BY_FULFILMENT[group.fulfilment_summary]
     if group.payment_summary == OrderGroup.PaymentSummary.REFUNDED:
         word, badge = REFUNDED
     return GroupEntry(group, str(word), badge)

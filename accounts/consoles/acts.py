@@ -63,6 +63,10 @@ class Act(ABC):
         """True where the row's state allows it now; the service decides again."""
         return True
 
+    def has_effect(self, row: Any) -> bool:
+        """False where it is legal and there is nothing to do: it gets no button then."""
+        return True
+
     def preview(self, row: Any) -> list[str]:
         """What will happen, in sentences."""
         return []

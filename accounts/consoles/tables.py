@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from django.contrib.admin import ShowFacets, SimpleListFilter
-from django.db.models import Field, Model, QuerySet
+from django.db.models import Field, Model, Q, QuerySet
 from django.forms import ModelChoiceField
 from django.http import Http404, HttpRequest, HttpResponse
 from django.urls import URLPattern, path, reverse
@@ -136,7 +136,7 @@ class ConsoleModelAdmin(ModelAdmin):  # type: ignore[misc]
         return [
             {"act": act, "url": f"{self.row_url(row)}{act.verb}/"}
             for act in acts
-            if act.is_legal(row)
+            if act.is_legal(row) and act.has_effect(row)
         ]
 
     def get_urls(self) -> list[URLPattern]:
@@ -201,7 +201,11 @@ class ChoiceFilter(SimpleListFilter):
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         chosen = self.value() in {value for value, _words in self.options}
-        return queryset.filter(**{self.field: self.value()}) if chosen else queryset
+        return queryset.filter(self.wanted(str(self.value()))) if chosen else queryset
+
+    def wanted(self, value: str) -> Q:
+        """The rows of that choice."""
+        return Q(**{self.field: value})
 
 
 merchant_site.tables = TenantModelAdmin

@@ -79,7 +79,7 @@ def hand_over(*, shipment: Shipment, actor: Actor) -> None:
 
     Emits `shipment.handed_over`, then what the scans say. Raises Conflict `state.conflict`.
     """
-    if shipment.status in ("prepared", "void"):
+    if shipment.status in states.SHIPMENT.in_chapter("not_left"):
         fire(shipment, verb="hand_over", actor=actor)
         _fold(shipment, actor)
 

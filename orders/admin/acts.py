@@ -327,7 +327,7 @@ class Refund(OrderAct):
     form_class = RefundForm
     is_grave = True
 
-    def is_legal(self, row: Order) -> bool:
+    def has_effect(self, row: Order) -> bool:
         return refundable_minor_of(row) > 0
 
     def preview(self, row: Order) -> list[str]:

@@ -3,27 +3,29 @@
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
-from django.db.models import OuterRef, Q, QuerySet, Subquery, Sum
+from django.db.models import Count, OuterRef, Q, QuerySet, Subquery, Sum
 from django.db.models.functions import Coalesce
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
 from django.template.response import TemplateResponse
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
-from accounts.consoles import ChoiceFilter, Menu
+from accounts.consoles import ChoiceFilter, Figure, Menu
 from accounts.consoles.tables import ConsoleModelAdmin
 from catalog.models import Sku
+from core import clock
 from core.clock import BusinessNow
 from core.ids import normalise
 from orders import states
 from orders.admin import page, words
 from orders.admin.acts import ORDER_ACTS, asked_for
 from orders.models import Order, OrderGroup, OrderLine
+from orders.selectors.shown import order_state, orders_shown
 from orders.selectors.timeline import order_timeline
 from payments.models import PaymentShare
 
-OPEN = (states.PENDING_PAYMENT, states.PAID, states.ACKNOWLEDGED, states.PACKING)
-MEANINGS = {state.name: state.meaning for state in states.ORDER.states}
+# Nothing has left yet, or not all.
+OPEN = states.ORDER.in_chapter("placed", "paid", "preparing")
 
 
 class StateFilter(ChoiceFilter):
@@ -31,10 +33,10 @@ class StateFilter(ChoiceFilter):
 
     title = _("state")
     parameter_name = "state"
-    field = "status"
-    options: ClassVar = [
-        (state.name, words.STATE_WORDS[state.name]) for state in states.ORDER.states
-    ]
+    options: ClassVar = [(name, words.STATE_WORDS[name]) for name in states.ORDER.names]
+
+    def wanted(self, value: str) -> Q:
+        return orders_shown(value, clock.now())
 
 
 class AskedFilter(ChoiceFilter):
@@ -123,7 +125,7 @@ class OrderTable(ConsoleModelAdmin):
         return int(row.units)
 
     def state(self, row: Any) -> str:
-        return str(words.STATE_WORDS[row.status])
+        return str(words.STATE_WORDS[order_state(row, row.now)])
 
     def age(self, row: Any) -> str:
         return words.age(row.group.placed_at, row.now)
@@ -145,14 +147,15 @@ class OrderTable(ConsoleModelAdmin):
         order = self.row(request, object_id)
         offers = self.offered(request, order)
         money = page.money_card([order], order.currency)
+        state = order_state(order, order.now)
         context = {
             **self.admin_site.each_context(request),
             "title": order.number,
             "opts": self.opts,
             "original": order,
             "order": order,
-            "state": words.STATE_WORDS[order.status],
-            "meaning": MEANINGS[order.status],
+            "state": words.STATE_WORDS[state],
+            "meaning": states.ORDER.state(state).meaning,
             "payment": words.PAYMENT_WORDS[money.summary],
             "fulfilment": words.FULFILMENT_WORDS[
                 words.fulfilment_of_order(order, order.shipped_units)
@@ -175,6 +178,21 @@ class OrderTable(ConsoleModelAdmin):
             **(extra_context or {}),
         }
         return TemplateResponse(request, "console/order.html", context)
+
+
+def waiting_for_merchant(rows: QuerySet[Order], url: str) -> list[Figure]:
+    """How many of these orders wait for each step of a merchant, with the list at that address."""
+    rows = rows.filter(status__in=words.TO_DO_WORDS)
+    counted = rows.aggregate(
+        **{state: Count("pk", filter=Q(status=state)) for state in words.TO_DO_WORDS},
+        asked=Count("pk", filter=Q(cancel_requested_until__isnull=False)),
+    )
+    steps = [
+        Figure(str(label), counted[state], f"{url}?state={state}")
+        for state, label in words.TO_DO_WORDS.items()
+    ]
+    asked = Figure(str(_("Cancellations to answer")), counted["asked"], f"{url}?asked=cancel")
+    return [*steps, asked]
 
 
 def _sum(rows: QuerySet[Any], field: str) -> Coalesce:

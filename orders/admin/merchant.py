@@ -3,23 +3,14 @@
 from collections.abc import Iterable
 
 from django.contrib.admin import register
-from django.db.models import Count, Q
 from django.http import HttpRequest
 from django.urls import reverse
-from django.utils.translation import gettext_lazy as _
 
 from accounts.consoles import Figure, TenantModelAdmin, member_of, merchant_site
 from accounts.permissions import own, sees_address
-from orders import states
 from orders.addresses import address_lines
-from orders.admin.base import OPEN, OrderTable
+from orders.admin.base import OPEN, OrderTable, waiting_for_merchant
 from orders.models import Order
-
-TO_DO = {
-    states.PAID: _("To acknowledge"),
-    states.ACKNOWLEDGED: _("To pack"),
-    states.PACKING: _("To ship"),
-}
 
 
 @register(Order, site=merchant_site)
@@ -36,20 +27,8 @@ class MerchantOrders(OrderTable, TenantModelAdmin):
 
 def to_do(request: HttpRequest) -> Iterable[Figure]:
     """Orders that wait for the merchant, by what they wait for."""
-    rows = own(Order.objects.filter(status__in=TO_DO), actor=merchant_site.actor(request))
-    counted = rows.aggregate(
-        **{state: Count("pk", filter=Q(status=state)) for state in TO_DO},
-        asked=Count("pk", filter=Q(cancel_requested_until__isnull=False)),
-    )
-    page = reverse("merchant:orders_order_changelist")
-    asked = Figure(str(_("Cancellations to answer")), counted["asked"], f"{page}?asked=cancel")
-    return [
-        *(
-            Figure(str(label), counted[state], f"{page}?state={state}")
-            for state, label in TO_DO.items()
-        ),
-        asked,
-    ]
+    rows = own(Order.objects.all(), actor=merchant_site.actor(request))
+    return waiting_for_merchant(rows, reverse("merchant:orders_order_changelist"))
 
 
 merchant_site.figures.append(to_do)

@@ -1,10 +1,11 @@
 """All orders and groups, for the platform's staff."""
 
 from collections.abc import Iterable
+from datetime import datetime
 from typing import Any, ClassVar
 
 from django.contrib.admin import register
-from django.db.models import Count, Q, QuerySet
+from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
 from django.template.response import TemplateResponse
 from django.urls import reverse
@@ -12,21 +13,17 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
 from accounts.consoles import ChoiceFilter, Figure, Menu, PlatformModelAdmin, platform_site
+from core import clock
 from core.clock import BusinessNow
 from core.ids import normalise
 from orders import states
 from orders.addresses import address_lines
 from orders.admin import page, words
 from orders.admin.acts import CancelGroup
-from orders.admin.base import OrderTable
+from orders.admin.base import OrderTable, waiting_for_merchant
 from orders.models import Order, OrderGroup
+from orders.selectors.shown import group_state, groups_shown, order_state
 from orders.selectors.timeline import group_timeline
-
-WAITING = {
-    states.PAID: _("Paid, not acknowledged"),
-    states.ACKNOWLEDGED: _("To pack"),
-    states.PACKING: _("To ship"),
-}
 
 
 class GroupStateFilter(ChoiceFilter):
@@ -34,10 +31,10 @@ class GroupStateFilter(ChoiceFilter):
 
     title = _("state")
     parameter_name = "state"
-    field = "status"
-    options: ClassVar = [
-        (state.name, words.STATE_WORDS[state.name]) for state in states.GROUP.states
-    ]
+    options: ClassVar = [(name, words.STATE_WORDS[name]) for name in states.GROUP.names]
+
+    def wanted(self, value: str) -> Q:
+        return groups_shown(value, clock.now())
 
 
 @register(OrderGroup, site=platform_site)
@@ -91,8 +88,8 @@ class PlatformGroups(PlatformModelAdmin):
 
     fulfilment_badge.short_description = _("fulfilment")  # type: ignore[attr-defined]
 
-    def state(self, row: OrderGroup) -> str:
-        return str(words.STATE_WORDS[row.status])
+    def state(self, row: Any) -> str:
+        return str(words.STATE_WORDS[group_state(row, row.now)])
 
     def age(self, row: Any) -> str:
         return words.age(row.placed_at, row.now)
@@ -115,14 +112,14 @@ class PlatformGroups(PlatformModelAdmin):
             "opts": self.opts,
             "original": group,
             "group": group,
-            "state": words.STATE_WORDS[group.status],
+            "state": words.STATE_WORDS[group_state(group, group.now)],
             "payment": words.PAYMENT_WORDS[OrderGroup.PaymentSummary(group.payment_summary)],
             "fulfilment": words.FULFILMENT_WORDS[
                 OrderGroup.FulfilmentSummary(group.fulfilment_summary)
             ],
             "buyer": words.masked(group.email),
             "age": words.age(group.placed_at, group.now),
-            "orders": [self._part(row) for row in orders],
+            "orders": [self._part(row, group.now) for row in orders],
             "money": page.money_card(orders, group.currency),
             "refunds": page.refunds_of(orders),
             "payments": page.payments_of(group),
@@ -131,11 +128,11 @@ class PlatformGroups(PlatformModelAdmin):
         }
         return TemplateResponse(request, "console/group.html", context)
 
-    def _part(self, order: Order) -> dict[str, Any]:
+    def _part(self, order: Order, now: datetime) -> dict[str, Any]:
         return {
             "order": order,
             "url": self.row_url(order),
-            "state": words.STATE_WORDS[order.status],
+            "state": words.STATE_WORDS[order_state(order, now)],
             "total": words.amount(order.total_minor, order.currency),
         }
 
@@ -154,13 +151,7 @@ class PlatformOrders(OrderTable, PlatformModelAdmin):
 
 def waiting(request: HttpRequest) -> Iterable[Figure]:
     """Paid orders that have not left, by what they wait for."""
-    rows = Order.objects.filter(status__in=WAITING)
-    counted = rows.aggregate(**{state: Count("pk", filter=Q(status=state)) for state in WAITING})
-    url = reverse("platform:orders_order_changelist")
-    return [
-        Figure(str(label), counted[state], f"{url}?state={state}")
-        for state, label in WAITING.items()
-    ]
+    return waiting_for_merchant(Order.objects.all(), reverse("platform:orders_order_changelist"))
 
 
 platform_site.figures.insert(0, waiting)

@@ -27,6 +27,12 @@ STATE_WORDS = {
     states.DELIVERED: _("delivered"),
     states.COMPLETED: _("completed"),
 }
+# What an order waits for, where it is the merchant's turn.
+TO_DO_WORDS = {
+    states.PAID: _("To acknowledge"),
+    states.ACKNOWLEDGED: _("To pack"),
+    states.PACKING: _("To ship"),
+}
 PAYMENT_WORDS = {
     Paid.UNPAID: (_("unpaid"), "warning"),
     Paid.AUTHORISED: (_("authorised"), "info"),
@@ -64,9 +70,9 @@ def payment_of_order(*, captured_minor: int, refunded_minor: int) -> Paid:
 
 def fulfilment_of_order(order: Order, shipped: int) -> Fulfilled:
     """How shipped one order is, with the units that have left."""
-    if order.status in (states.DELIVERED, states.COMPLETED):
+    if order.status in states.ORDER.in_chapter("delivered"):
         return Fulfilled.DELIVERED
-    if order.status == states.SHIPPED:
+    if order.status in states.ORDER.in_chapter("shipped"):
         return Fulfilled.SHIPPED
     return Fulfilled.PARTLY_SHIPPED if shipped else Fulfilled.NONE
 

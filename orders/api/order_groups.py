@@ -40,13 +40,24 @@ from orders.api.parts import (
 )
 from orders.links import link_url
 from orders.models import Order, OrderGroup, OrderLine
+from orders.selectors.shown import group_state, groups_shown
 from orders.services.cancel import order_group_cancel
 from orders.services.extend import order_group_extend
 from orders.tasks import ask_if_expired
 from payments.models import Payment
 
 TAG = "order groups"
-STATES = [state.name for state in states.GROUP.states]
+STATES = states.GROUP.names
+
+
+class GroupState(StateIs):
+    """The state that a group is shown in at the `moment` of the answer."""
+
+    def __init__(self) -> None:
+        super().__init__(STATES, source="*")
+
+    def to_representation(self, value: Any) -> str:
+        return group_state(value, self.context["moment"])
 
 
 class OrderGroupOut(Serializer):
@@ -54,7 +65,7 @@ class OrderGroupOut(Serializer):
 
     id = Id()
     number = serializers.CharField()
-    state = StateIs(STATES, source="status")
+    state = GroupState()
     state_changed_at = Time(source="status_changed_at")
     payment_state = StateIs(OrderGroup.PaymentSummary.values, source="payment_summary")
     fulfilment_state = StateIs(OrderGroup.FulfilmentSummary.values, source="fulfilment_summary")
@@ -126,14 +137,16 @@ class OrderGroups(ApiView):
         """What was placed, newest first; a browser sees its own."""
         asked = self.queried(request)
         given = {
-            "status": asked.get("state"),
             "placed_at__gte": asked.get("placed_from"),
             "placed_at__lt": asked.get("placed_before"),
         }
         wanted = {name: value for name, value in given.items() if value is not None}
+        rows = own_groups(request).filter(**wanted)
+        if "state" in asked:
+            rows = rows.filter(groups_shown(asked["state"], clock.now()))
         return keyset_page(
             request,
-            own_groups(request).filter(**wanted),
+            rows,
             limit=asked["limit"],
             present=lambda found: shown_groups(found, caller(request).actor.role),
         )

@@ -11,6 +11,7 @@ from rest_framework.response import Response
 
 from accounts.actors import Role
 from accounts.api import caller
+from core import clock
 from core.api import (
     ApiView,
     Id,
@@ -44,6 +45,7 @@ from orders.api.parts import (
 )
 from orders.models import Order, OrderLine
 from orders.selectors.requests import open_request_id
+from orders.selectors.shown import orders_shown
 from orders.services.cancel import order_cancel
 from orders.services.fulfil import order_acknowledge, order_start_packing
 from orders.services.request import (
@@ -55,7 +57,7 @@ from orders.services.request import (
 from orders.tasks import ask_if_expired
 
 TAG = "orders"
-STATES = [state.name for state in states.ORDER.states]
+STATES = states.ORDER.names
 
 
 class OrderOut(OrderPartOut):
@@ -80,7 +82,7 @@ class OrderOut(OrderPartOut):
             "decline_cancel": ("order_decline_cancel", order.pk),
             "withdraw_cancel": ("order_withdraw_cancel", order.pk),
         }
-        actions = order_actions(order, self.context["role"])
+        actions = order_actions(order, self.context["role"], at=self.context["moment"])
         return ActionOut(shown_actions(actions, addresses), many=True).data
 
 
@@ -91,9 +93,10 @@ class OrderQuery(PageQuery):
 
 
 def shown_orders(orders: list[Order], role: Role) -> Any:
-    """The orders with their lines, and what that role may do: one query for any number."""
+    """The orders with their lines, and what that role may do: two queries for any number."""
     prefetch_related_objects(orders, Prefetch("lines", OrderLine.objects.order_by("pk")))
-    return OrderOut(orders, many=True, context={"role": role}).data
+    context = {"role": role, "moment": clock.now()}
+    return OrderOut(orders, many=True, context=context).data
 
 
 class Orders(ApiView):
@@ -107,9 +110,11 @@ class Orders(ApiView):
         """Your orders, newest first."""
         asked = self.queried(request)
         rows = own_orders(request)
+        if "state" in asked:
+            rows = rows.filter(orders_shown(asked["state"], clock.now()))
         return keyset_page(
             request,
-            rows.filter(status=asked["state"]) if "state" in asked else rows,
+            rows,
             limit=asked["limit"],
             present=lambda found: shown_orders(found, caller(request).actor.role),
         )

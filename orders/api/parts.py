@@ -12,6 +12,7 @@ from core.api import Id, MoneyOf, Quantity, Query, Serializer, StateIs, Text, Ti
 from core.errors import Invalid
 from orders import states
 from orders.actions import Action
+from orders.selectors.shown import order_state
 from orders.services.call_off import Cancellation
 
 LONGEST_REASON = 200
@@ -53,13 +54,23 @@ class OrderLineOut(Serializer):
     total = MoneyOf("total_minor", currency="order.currency")
 
 
+class OrderState(StateIs):
+    """The state that an order is shown in at the `moment` of the answer."""
+
+    def __init__(self) -> None:
+        super().__init__(states.ORDER.names, source="*")
+
+    def to_representation(self, value: Any) -> str:
+        return order_state(value, self.context["moment"])
+
+
 class OrderPartOut(Serializer):
     """One merchant's part of a group."""
 
     id = Id()
     number = serializers.CharField()
     merchant_id = Id()
-    state = StateIs([state.name for state in states.ORDER.states], source="status")
+    state = OrderState()
     state_changed_at = Time(source="status_changed_at")
     delivery_name = serializers.CharField()
     items = MoneyOf("items_minor")

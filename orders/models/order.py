@@ -6,6 +6,7 @@ from django.contrib.postgres.indexes import BrinIndex
 from django.db import models
 from django.db.models import F, Q
 
+from accounts.actors import Role
 from accounts.models import Customer, Merchant
 from catalog.models import Sku
 from core.fsm import Stateful
@@ -213,7 +214,7 @@ class Order(Stateful):
             models.Index(fields=["merchant", "-id"], name="orders_order_merchant"),
             models.Index(
                 fields=["merchant", "status"],
-                condition=Q(status__in=[states.PAID, states.ACKNOWLEDGED, states.PACKING]),
+                condition=Q(status__in=list(states.ORDER.driven_by(Role.MERCHANT))),
                 name="orders_order_to_do",
             ),
             models.Index(

@@ -10,38 +10,31 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
 from accounts.actors import Role
+from core import clock
 from core.models import StateChange
 from delivery.selectors import ParcelLook, parcels_of_orders
+from delivery.states import SHIPMENT
 from orders import states, words
 from orders.actions import Action, group_actions, order_actions
 from orders.addresses import address_lines
 from orders.models import Order, OrderGroup, OrderLine
+from orders.selectors.shown import group_state, order_state
 from orders.sentences import amount
 from payments.models import Refund
 from payments.selectors import refunds_of
+from payments.states import REFUND
 
-# What the buyer is told of an order's life, each step with the verbs that lead to it.
-STEPS: tuple[tuple[str | Promise, tuple[str, ...]], ...] = (
-    (_("Placed"), ("place",)),
-    (_("Paid"), ("pay",)),
-    (_("Preparing"), ("acknowledge", "start_packing")),
-    (_("Shipped"), ("ship",)),
-    (_("Delivered"), ("deliver",)),
-)
-REACHED = {
-    states.PENDING_PAYMENT: 0,
-    states.PAID: 1,
-    states.ACKNOWLEDGED: 2,
-    states.PACKING: 2,
-    states.SHIPPED: 3,
-    states.DELIVERED: 4,
-    states.COMPLETED: 4,
+# The chapters of an order's life that its buyer is told of, and what they are called.
+CHAPTERS: dict[str, str | Promise] = {
+    "placed": _("Placed"),
+    "paid": _("Paid"),
+    "preparing": _("Preparing"),
+    "shipped": _("Shipped"),
+    "delivered": _("Delivered"),
 }
-ARRIVED = (states.DELIVERED, states.COMPLETED)
-PREPARING = (states.ACKNOWLEDGED, states.PACKING)
-ON_THE_WAY = ("handed_over", "in_transit")
-HAS_PARCELS = (states.PACKING, states.SHIPPED, *ARRIVED)
-NOT_TAKEN = ("failed", "declined")
+ORDER = states.ORDER
+ARRIVED = ORDER.in_chapter("delivered")
+UNDER_WAY = ORDER.in_chapter("preparing", "shipped", "delivered")
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,14 +91,17 @@ class Back:
     @property
     def taken_minor(self) -> int:
         """What of the paid money is gone by it: nothing where it was declined or has failed."""
-        return 0 if self.refund.status in NOT_TAKEN else self.refund.amount_minor
+        return (
+            0 if self.refund.status in REFUND.in_chapter("not_taken") else self.refund.amount_minor
+        )
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One merchant's order."""
+    """One merchant's order, and the state that it is shown in."""
 
     order: Order
+    state: str
     lines: list[OrderLine]
     steps: list[Step]
     parcels: list[Parcel]
@@ -115,12 +111,12 @@ class Part:
     @property
     def word(self) -> str:
         """How it stands."""
-        return str(words.ORDER[self.order.status][0])
+        return str(words.ORDER[self.state][0])
 
     @property
     def mood(self) -> str:
         """Whether that is good, waits, or is bad."""
-        return words.ORDER[self.order.status][1]
+        return words.ORDER[self.state][1]
 
     @property
     def position(self) -> int:
@@ -187,9 +183,10 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class OrderPage:
-    """A group with all its parts."""
+    """A group with all its parts, and the state that it is shown in."""
 
     group: OrderGroup
+    state: str
     parts: list[Part]
     refunds: list[Back]  # of the whole payment
     actions: list[Action]
@@ -203,7 +200,7 @@ class OrderPage:
     @property
     def live_parts(self) -> list[Part]:
         """Those that are not called off."""
-        return [part for part in self.parts if part.order.status != states.CANCELLED]
+        return [part for part in self.parts if part.state != states.CANCELLED]
 
     @property
     def may_cancel(self) -> bool:
@@ -244,8 +241,8 @@ class OrderPage:
     @property
     def headline(self) -> str:
         """The state of everything in one sentence."""
-        if self.group.status != states.PAID:
-            return str(UNPAID[self.group.status])
+        if self.state != states.PAID:
+            return str(UNPAID[self.state])
         live = self.live_parts
         if not live:
             return str(UNPAID[states.CANCELLED])
@@ -265,27 +262,32 @@ def order_page(group: OrderGroup) -> OrderPage:
     rows = OrderLine.objects.filter(order__group=group, shard_key=group.shard_key)
     lines: dict[Order, list[OrderLine]] = defaultdict(list)
     for line in rows.select_related("order__merchant").order_by("order_id", "id"):
+        line.order.group = group
         lines[line.order].append(line)
     orders = list(lines)
+    is_unpaid = group.status == states.PENDING_PAYMENT  # only its deadline asks for the time
+    moment = clock.now() if is_unpaid else group.status_changed_at
     times = _times(group, orders)
-    sent = [order.pk for order in orders if order.status in HAS_PARCELS]
+    sent = [order.pk for order in orders if order.first_left_at]
     parcels = parcels_of_orders(sent) if sent else {}
     refunds = _refunds(group)
     return OrderPage(
         group=group,
+        state=group_state(group, moment),
         parts=[
             Part(
                 order=order,
+                state=order_state(order, moment),
                 lines=lines[order],
-                steps=_steps(order, times[order.pk]),
+                steps=_steps(order_state(order, moment), times[order.pk]),
                 parcels=[_parcel(look, lines[order]) for look in parcels.get(order.pk, [])],
                 refunds=refunds.get(order.pk, []),
-                actions=order_actions(order, Role.BUYER),
+                actions=order_actions(order, Role.BUYER, at=moment),
             )
             for order in orders
         ],
         refunds=refunds.get(group.pk, []),
-        actions=group_actions(group, orders, Role.BUYER),
+        actions=group_actions(group, orders, Role.BUYER, at=moment),
         paid_at=times[group.pk].get("pay"),
     )
 
@@ -303,11 +305,11 @@ def _times(group: OrderGroup, orders: Sequence[Order]) -> Mapping[int, dict[str,
     return times
 
 
-def _steps(order: Order, times: Mapping[str, datetime]) -> list[Step]:
-    if order.status == states.CANCELLED:
+def _steps(state: str, times: Mapping[str, datetime]) -> list[Step]:
+    if state == states.CANCELLED:
         done = [step for step in _reached(times) if step.at]
         return [*done, Step(str(_("Cancelled")), "current", times.get("cancel"))]
-    reached = REACHED[order.status]
+    reached = list(CHAPTERS).index(ORDER.state(state).chapter)
     return [
         Step(step.label, _stage(place, reached), step.at if place <= reached else None)
         for place, step in enumerate(_reached(times))
@@ -317,9 +319,13 @@ def _steps(order: Order, times: Mapping[str, datetime]) -> list[Step]:
 def _reached(times: Mapping[str, datetime]) -> list[Step]:
     """Every step with the first time that one of its verbs was done."""
     return [
-        Step(str(label), "done", next((times[verb] for verb in verbs if verb in times), None))
-        for label, verbs in STEPS
+        Step(str(label), "done", _first(times, ORDER.verbs_into(*ORDER.in_chapter(chapter))))
+        for chapter, label in CHAPTERS.items()
     ]
+
+
+def _first(times: Mapping[str, datetime], verbs: Sequence[str]) -> datetime | None:
+    return next((times[verb] for verb in verbs if verb in times), None)
 
 
 def _stage(place: int, reached: int) -> str:
@@ -353,7 +359,11 @@ def _refunds(group: OrderGroup) -> dict[int, list[Back]]:
 
 def _on_the_way(parts: Sequence[Part]) -> int:
     """How many parcels have left and have not arrived."""
-    return sum(parcel.status in ON_THE_WAY for part in parts for parcel in part.parcels)
+    return sum(
+        parcel.status in SHIPMENT.in_chapter("on_its_way")
+        for part in parts
+        for parcel in part.parcels
+    )
 
 
 def _progress(statuses: set[str], on_the_way: int) -> str:
@@ -363,6 +373,6 @@ def _progress(statuses: set[str], on_the_way: int) -> str:
         return ngettext(
             "One parcel is on its way", "%(count)s parcels are on their way", on_the_way
         ) % {"count": on_the_way}
-    if statuses & {*PREPARING, states.SHIPPED, *ARRIVED}:
+    if statuses & set(UNDER_WAY):
         return str(_("Your order is being prepared"))
     return str(_("Thank you. Your order is confirmed"))

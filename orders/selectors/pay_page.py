@@ -98,7 +98,7 @@ class PayPage:
     @property
     def is_released(self) -> bool:
         """The group has come to nothing, so its goods are on sale again."""
-        return self.group.status in (states.EXPIRED, states.CANCELLED)
+        return self.group.status in states.GROUP.in_chapter("ended")
 
     @property
     def has_come_late(self) -> bool:

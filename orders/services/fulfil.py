@@ -118,7 +118,7 @@ def order_deliver(*, order_id: int, actor: Actor, only_when_scanned: bool = Fals
     Emits `order.delivered`. Raises Conflict `state.conflict`.
     """
     group, order = lock_order(order_id)
-    if order.status in (states.DELIVERED, states.COMPLETED):
+    if order.status in states.ORDER.in_chapter("delivered"):
         return order
     if only_when_scanned and not (order.status == states.SHIPPED and all_delivered(order.id)):
         return order

@@ -81,7 +81,7 @@ def order_group_pay(*, group_id: int, payment_id: int, actor: Actor) -> OrderGro
     group, orders = lock_group_with_orders(group_id)
     if states.GROUP.may("pay", group.status):
         _pay(group, orders, actor)
-    elif group.status in (states.EXPIRED, states.CANCELLED):
+    elif group.status in states.GROUP.in_chapter("ended"):
         [payment] = [row for row in lock_payments(reference=group.id) if row.id == payment_id]
         if not _is_taken_back(group, orders, payment, actor):
             group, orders = lock_group_with_orders(group_id)  # as they were before the try

@@ -16,8 +16,6 @@ from orders.locks import lock_open_cart
 from orders.models import Cart, CartLine, OrderGroup, OrderLine
 from orders.sentences import Problem, amount
 
-NEVER_BOUGHT = (states.EXPIRED, states.CANCELLED)
-
 
 @dataclass(frozen=True, slots=True)
 class Refill:
@@ -62,7 +60,7 @@ def _group(group_id: int) -> OrderGroup:
     group = OrderGroup.objects.filter(pk=group_id, shard_key=gene_of(group_id)).first()
     if group is None:
         raise NotFound("order_group.unknown", _("There is no such order."), id=str(group_id))
-    if group.status not in NEVER_BOUGHT:
+    if group.status not in states.GROUP.in_chapter("ended"):
         raise Conflict(
             "state.conflict",
             _("This order is not over."),

@@ -13,8 +13,8 @@ from payments.selectors import MoneyOfReference, money_of
 Paid = OrderGroup.PaymentSummary
 Fulfilled = OrderGroup.FulfilmentSummary
 
-LEFT = (states.SHIPPED, states.DELIVERED, states.COMPLETED)
-ARRIVED = (states.DELIVERED, states.COMPLETED)
+LEFT = states.ORDER.in_chapter("shipped", "delivered")
+ARRIVED = states.ORDER.in_chapter("delivered")
 
 
 @command

@@ -125,7 +125,7 @@ class Attempt(Stateful):
             ),
             models.UniqueConstraint(
                 fields=["shard_key", "payment"],
-                condition=Q(status__in=states.LIVE_ATTEMPT),
+                condition=Q(status__in=states.ATTEMPT.waiting),
                 name="payments_attempt_one_open",
             ),
         ]
@@ -143,7 +143,7 @@ class Attempt(Stateful):
     @property
     def is_live(self) -> bool:
         """True until its outcome is known."""
-        return self.status in states.LIVE_ATTEMPT
+        return self.status in states.ATTEMPT.waiting
 
     @property
     def channel_key(self) -> str:

@@ -242,7 +242,7 @@ def refund_retry(*, refund_id: int, actor: Actor) -> Refund:
     elsewhere meanwhile; Conflict `state.conflict`.
     """
     refund = lock_refund(refund_id)
-    if refund.status in ("approved", "sent", "succeeded"):
+    if refund.status in states.REFUND.in_chapter("on_its_way", "back"):
         return refund
     refund.tries += 1
     _take(refund, actor)

@@ -14,6 +14,7 @@ from accounts import addresses as book
 from accounts.addresses import FIELDS
 from accounts.models import Address, Customer, User
 from accounts.selectors import address_of, addresses_of, linked_customer, verified_customer
+from core import clock
 from core.countries import countries_by_name
 from core.errors import DomainError, NotFound
 from orders.addresses import address_lines, problems_of, tidied
@@ -37,9 +38,10 @@ def orders(request: HttpRequest) -> HttpResponse:
     groups = (
         groups_of_customer(customer=customer, before=before, most=PER_PAGE + 1) if customer else []
     )
+    moment = clock.now()
     context = {
         "customer": customer,
-        "entries": [entry(group) for group in groups[:PER_PAGE]],
+        "entries": [entry(group, moment) for group in groups[:PER_PAGE]],
         "before": groups[PER_PAGE - 1].pk if len(groups) > PER_PAGE else None,
     }
     return render(request, "shop/account/orders.html", context)

@@ -129,7 +129,7 @@ def _too_late(looked: OrderPage, part: Part | None) -> list[PageError]:
     return [
         page_error(Problem("cancel.too_late", facts={"merchant": each.order.merchant.name}))
         for each in ([part] if part else looked.parts)
-        if each.order.status in (states.PACKING, states.SHIPPED, states.DELIVERED)
+        if not (each.may_cancel or each.order.status == states.CANCELLED)
     ]
 
 

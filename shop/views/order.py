@@ -46,7 +46,8 @@ def pay(request: HttpRequest, number: str, key: str) -> HttpResponse:
     if request.method == "POST":
         return _start(request, group)
     looked = pay_page(group)
-    if group.status in (states.PAID, states.CANCELLED) or looked.has_come_late:
+    is_unpaid = group.status in (*states.GROUP.waiting, states.EXPIRED)
+    if not is_unpaid or looked.has_come_late:
         return see_other(link_path(group))
     return _pay_page(request, looked)
 

@@ -7,6 +7,8 @@ from functools import cache
 from pathlib import Path
 from typing import TypeVar
 
+from orders.machines import MACHINES
+
 ROOT = Path(__file__).resolve().parents[2]
 APPS = (
     "config",
@@ -124,6 +126,30 @@ def stateful() -> set[str]:
         for _, klass in _nodes(ours(), ast.ClassDef)
         if any(isinstance(base, ast.Name) and base.id == "Stateful" for base in klass.bases)
     }
+
+
+def second_lists_of_states(sources: Sources) -> list[str]:
+    """Sets of states are asked of the machines; only their tables list them, and words for people.
+
+    The sandboxes are programs of others with words of their own.
+    """
+    return [
+        f"{path}:{node.lineno}"
+        for kind in (ast.Tuple, ast.List, ast.Set)
+        for path, node in _nodes(sources, kind)
+        if Path(path).name != "states.py"
+        and "/sandbox/" not in path
+        and sum(_names_state(element) for element in node.elts) > 1  # type: ignore[attr-defined]
+    ]
+
+
+def _names_state(node: ast.expr) -> bool:
+    match node:
+        case ast.Constant(value=str() as text):
+            return any(text in machine.names for machine in MACHINES)
+        case ast.Attribute(value=ast.Name(id="states"), attr=constant):
+            return any(constant.lower() in machine.names for machine in MACHINES)
+    return False
 
 
 def save_overrides(sources: Sources) -> list[str]:

@@ -1,4 +1,4 @@
-"""Models: foreign keys point down, shard rules hold, machines are those of the house."""
+"""Models: foreign keys point down, shard rules hold, transitions are those of the machines."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -19,7 +19,6 @@ from core.sharding import (
     check_models,
 )
 from core.states import STAYS, Edge, Machine, State
-from tests.architecture.house import BIRTHS, MACHINES
 
 FLOOR = {
     "core": 0,
@@ -157,10 +156,6 @@ def test_a_group_row_may_point_at_a_local_one_without_a_constraint() -> None:
         assert list(check_model(model)) == []
 
 
-def machines() -> dict[str, Machine]:
-    return {m.machine.noun: m.machine for m in our_models() if issubclass(m, Stateful)}
-
-
 def drawn(machine: Machine) -> dict[str, tuple[set[str], str]]:
     return {
         edge.verb: (
@@ -169,22 +164,6 @@ def drawn(machine: Machine) -> dict[str, tuple[set[str], str]]:
         )
         for edge in machine.edges
     }
-
-
-@pytest.mark.parametrize("noun", sorted(MACHINES))
-def test_the_machine_is_the_one_of_the_house(noun: str) -> None:
-    machine = machines()[noun]
-    states, edges = MACHINES[noun]
-    assert {state.name for state in machine.states} == set(states)
-    assert {state.name for state in machine.states if state.may_rest} == {
-        state for state, rests in states.items() if rests
-    }
-    assert drawn(machine) == edges
-    assert {edge.verb for edge in machine.births} == BIRTHS[noun]
-
-
-def test_no_machine_is_left_out() -> None:
-    assert set(machines()) == set(MACHINES)
 
 
 def missing_transitions(model: type[Stateful]) -> list[str]:

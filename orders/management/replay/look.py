@@ -12,7 +12,7 @@ from delivery.models import Shipment
 from orders import states
 from orders.models import Order, OrderGroup
 from payments.models import Attempt, Payment, Refund
-from payments.states import LIVE_ATTEMPT
+from payments.states import ATTEMPT
 
 TOKENS_BEGIN = "olist:"
 AT_ONCE = 500
@@ -103,7 +103,7 @@ def _money(
     for group_id, amount_minor in refunds.values_list("payment__reference", "amount_minor"):
         refunded[group_id] += amount_minor
     attempts = Attempt.objects.filter(
-        payment__reference__in=group_ids, status__in=(*LIVE_ATTEMPT, "succeeded")
+        payment__reference__in=group_ids, status__in=(*ATTEMPT.waiting, "succeeded")
     )
     return captured, set(attempts.values_list("payment__reference", flat=True)), refunded
 

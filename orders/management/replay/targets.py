@@ -14,7 +14,7 @@ TARGETS = {
     "unavailable": states.CANCELLED,
 }
 # The way of an order that nobody calls off.
-FORWARD = (states.PAID, states.ACKNOWLEDGED, states.PACKING, states.SHIPPED, states.DELIVERED)
+FORWARD = states.ORDER.in_chapter("paid", "preparing", "shipped", "delivered")
 
 
 def way_to(target: str) -> tuple[str, ...]:

@@ -1,0 +1,185 @@
+"""Every state × verb × role of every machine, on real rows through fire(): allowed exactly as drawn."""
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+from django.apps import apps
+from django.db import transaction
+from django.db.models import F
+
+from accounts.actors import Actor, Role
+from core import clock
+from core.command import command
+from core.errors import Conflict
+from core.fsm import Stateful, fire, start
+from core.locks import locked
+from core.models import OutboxEvent, StateChange
+from core.states import STAYS, Machine
+from delivery.models import Shipment
+from inventory.models import Reservation
+from orders.machines import MACHINES
+from orders.models import CancelRequest, OrderGroup
+from orders.states import RETURN
+from payments.models import Attempt, Refund
+from payments.services.refund import refund_request
+from tests.factories import TESTER
+from tests.factories.money import in_command, locked_payment
+from tests.factories.story import (
+    BUYER,
+    fresh_row,
+    make_paid_group,
+    only_order,
+    payment_of,
+    ship,
+)
+
+pytestmark = pytest.mark.django_db
+
+
+def a_request(group: OrderGroup) -> CancelRequest:
+    """Born as its service bears it."""
+    order = only_order(group)
+    request = CancelRequest.build(
+        order.shard_key, order=order, reason="too slow", deadline=clock.now() + timedelta(hours=4)
+    )
+    in_command(lambda: start([request], verb="request", actor=BUYER))
+    return request
+
+
+def a_refund(group: OrderGroup) -> Refund:
+    order, payment = only_order(group), payment_of(group)
+    return in_command(
+        lambda: refund_request(
+            payment=locked_payment(payment),
+            reference=order.pk,
+            request_key=f"order:{order.pk}:one",
+            amount_minor=100,
+            shares=[(order.pk, order.merchant_id, 100)],
+            actor=TESTER,
+            reason="late",
+        )
+    )
+
+
+ROWS: dict[str, Callable[[OrderGroup], Stateful]] = {
+    "order_group": lambda group: group,
+    "order": only_order,
+    "payment": payment_of,
+    "attempt": lambda group: Attempt.objects.get(payment=payment_of(group)),
+    "reservation": lambda group: Reservation.objects.get(
+        reference__in=only_order(group).lines.values("pk")
+    ),
+    "shipment": lambda group: Shipment.objects.get(reference=ship(only_order(group)).pk),
+    "cancel_request": a_request,
+    "refund": a_refund,
+}
+MODELLED = [machine for machine in MACHINES if machine is not RETURN]
+STATEFUL = [model for model in apps.get_models() if issubclass(model, Stateful)]
+
+
+def drawn(machine: Machine, row: Stateful, verb: str, role: Role, at: datetime) -> str | None:
+    """The state that the table leads to, read edge by edge; None where nobody has drawn a step."""
+    for edge in machine.edges:
+        is_mine = edge.verb == verb and row.status in edge.sources
+        if is_mine and (not edge.roles or role in edge.roles):
+            if edge.guard and not edge.guard.holds(row, at, ()):
+                continue
+            return row.status if edge.target == STAYS else edge.target
+    return None
+
+
+class TakenBackError(Exception):
+    """The step was taken; its savepoint goes back."""
+
+
+def taken(row: Stateful, verb: str, role: Role, at: datetime) -> str:
+    """The state after a legal step, which leaves a version, a state change and its event."""
+    before, version, facts = row.status, row.version, counted()
+    try:
+        with transaction.atomic():
+            fire(row, verb=verb, actor=Actor(role, "contract"), at=at)
+            stored = fresh_row(row)
+            step = StateChange.objects.filter(object_id=row.pk, noun=row.machine.noun).latest("seq")
+            told = row.machine.event_type(verb)
+            event = OutboxEvent.objects.filter(pk__in=[step.event_id]).first()
+            assert stored.version == row.version == step.seq == version + 1
+            assert (step.from_state, step.verb, step.to_state) == (before, verb, stored.status)
+            assert (event.type if event else "") == told
+            assert counted() == (facts[0] + 1, facts[1] + bool(told))
+            raise TakenBackError(stored.status)
+    except TakenBackError as done:
+        return str(done)
+
+
+def counted() -> tuple[int, int]:
+    return StateChange.objects.count(), OutboxEvent.objects.count()
+
+
+# Every unit of a reservation has left, as its last state demands; without it nothing is planted.
+FIELDS: dict[str, dict[str, Any]] = {"reservation": {"shipped_quantity": F("quantity")}}
+HOUR, MINUTES, NOW = timedelta(hours=1), timedelta(minutes=2), timedelta(0)
+# Of the guards' fields: what they are, so that each guard holds at one time and not at another.
+SITUATIONS: dict[str, list[dict[str, Any]]] = {
+    "order_group": [
+        {"pay_before": HOUR, "extensions_left": 10},
+        {"pay_before": MINUTES, "extensions_left": 10},
+        {"pay_before": MINUTES, "extensions_left": 0},
+        {"pay_before": NOW, "extensions_left": 10},
+    ],
+    "order": [
+        {"return_until": HOUR, "first_left_at": None, "cancel_requested_until": None},
+        {"return_until": NOW, "first_left_at": NOW, "cancel_requested_until": None},
+        {"return_until": NOW, "first_left_at": None, "cancel_requested_until": HOUR},
+    ],
+}
+
+
+@command
+def walk(machine: Machine, pk: int, seen: set[tuple[str, bool]], verbs: set[str]) -> None:
+    """Every state in every situation; states are planted, for not every one is on one walk."""
+    rows = next(model for model in STATEFUL if model.machine is machine)._default_manager
+    at = clock.now()
+    for number, fields in enumerate(SITUATIONS.get(machine.noun, [{}])):
+        given = {
+            name: at + value if isinstance(value, timedelta) else value
+            for name, value in {**fields, **FIELDS.get(machine.noun, {})}.items()
+        }
+        for state in machine.names:
+            rows.filter(pk=pk).update(status=state, **given)
+            # Later situations differ for guards alone.
+            tried = verbs if number == 0 else {e.verb for e in machine.edges if e.guard}
+            step_out_of(machine, rows.filter(pk=pk), tried, at, seen)
+
+
+def step_out_of(
+    machine: Machine, rows: Any, verbs: set[str], at: datetime, seen: set[tuple[str, bool]]
+) -> None:
+    """Every verb by every role, out of the state in which the row is."""
+    [row], facts = locked(rows), counted()
+    before = (row.status, row.version)
+    for verb in sorted(verbs):
+        for role in Role:
+            expected = drawn(machine, row, verb, role, at)
+            if expected is None:
+                with pytest.raises(Conflict) as refusal:
+                    fire(row, verb=verb, actor=Actor(role, "contract"), at=at)
+                assert refusal.value.code == "state.conflict", (before, verb, role)
+            else:
+                assert taken(row, verb, role, at) == expected, (before, verb, role)
+                [row] = locked(rows)
+            assert (row.status, row.version) == before
+            seen.add((verb, expected is not None))
+    stored = fresh_row(row)
+    assert ((stored.status, stored.version), counted()) == (before, facts)
+
+
+@pytest.mark.parametrize("machine", MODELLED, ids=lambda machine: machine.noun)
+def test_every_state_verb_and_role_is_allowed_exactly_as_drawn(machine: Machine) -> None:
+    verbs = {edge.verb for edge in machine.edges}
+    seen: set[tuple[str, bool]] = set()
+    walk(machine, ROWS[machine.noun](make_paid_group()).pk, seen, verbs)
+    assert {verb for verb, allowed in seen if allowed} == verbs
+    guarded = {edge.verb for edge in machine.edges if edge.guard}
+    assert guarded <= {verb for verb, allowed in seen if not allowed}
