@@ -114,6 +114,10 @@ def database_options(given: dict[str, Any]) -> dict[str, Any]:
     return options
 
 
+# The parts of a page are read at once, on connections of their own; off, one after the other on the
+# request's: tests in a transaction need it so, for no other connection sees what that has written.
+PARALLEL_LOADING = env.bool("PARALLEL_LOADING", default=True)
+
 DATABASE_URL = env("DATABASE_URL")
 DATABASES = {"default": env.db_url("DATABASE_URL")}
 database = DATABASES["default"]

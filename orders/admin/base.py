@@ -1,6 +1,7 @@
 """What both consoles show of orders: one list, one page, one search."""
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any, ClassVar
 
 from django.db.models import OuterRef, Q, QuerySet, Subquery, Sum
@@ -15,11 +16,13 @@ from accounts.consoles.tables import ConsoleModelAdmin
 from catalog.models import Sku
 from core.clock import BusinessNow
 from core.ids import normalise
+from core.parallel import load
 from orders import states
-from orders.admin import page, words
+from orders.admin import past, words
 from orders.admin.acts import ORDER_ACTS
+from orders.admin.notes import NoteOnOrder
+from orders.admin.parts import order_parts
 from orders.models import Order, OrderGroup, OrderLine
-from orders.selectors.timeline import order_timeline
 from payments.models import PaymentShare
 
 OPEN = (states.PENDING_PAYMENT, states.PAID, states.ACKNOWLEDGED, states.PACKING)
@@ -40,7 +43,7 @@ class StateFilter(ChoiceFilter):
 class OrderTable(ConsoleModelAdmin):
     """The orders that the console's scope lets through."""
 
-    acts = ORDER_ACTS
+    acts = (*ORDER_ACTS, NoteOnOrder)
     menu = Menu.ORDERS
     icon = "package_2"
     list_display: Sequence[str] = (
@@ -129,8 +132,9 @@ class OrderTable(ConsoleModelAdmin):
         if request.method not in ("GET", "HEAD"):
             return HttpResponseNotAllowed(["GET", "HEAD"])
         order = self.row(request, object_id)
-        offers = self.offered(request, order)
-        money = page.money_card([order], order.currency)
+        kinds = past.kinds_of(request)
+        offers = partial(self.offered, request, order)
+        loaded = load(order_parts(order, self.admin_site.role, kinds, offers))
         context = {
             **self.admin_site.each_context(request),
             "title": order.number,
@@ -139,27 +143,36 @@ class OrderTable(ConsoleModelAdmin):
             "order": order,
             "state": words.STATE_WORDS[order.status],
             "meaning": MEANINGS[order.status],
-            "payment": words.PAYMENT_WORDS[money.summary],
             "fulfilment": words.FULFILMENT_WORDS[
                 words.fulfilment_of_order(order, order.shipped_units)
             ],
-            "buyer": words.masked(order.group.email),
+            "email": words.masked(order.group.email),
             "age": words.age(order.group.placed_at, order.now),
-            "lines": page.lines_of(order),
             "totals": {
                 "delivery": words.amount(order.delivery_minor, order.currency),
                 "total": words.amount(order.total_minor, order.currency),
             },
-            "money": money,
-            "refunds": page.refunds_of([order]),
-            "parcels": page.parcels_of(order),
             "address": self.address(request, order),
-            "timeline": order_timeline(order),
-            "offers": offers,
-            "next": next((offer for offer in offers if not offer["act"].is_grave), None),
+            "kinds": past.kind_links(kinds),
+            "missing": loaded.missing,
+            "seconds": loaded.seconds,
+            **loaded.values,
+            **shown(loaded.values),
+            **past.as_of(request, order),
             **(extra_context or {}),
         }
         return TemplateResponse(request, "console/order.html", context)
+
+
+def shown(values: dict[str, Any]) -> dict[str, Any]:
+    """What the page makes of the parts that came."""
+    told: dict[str, Any] = {}
+    if "money" in values:
+        told["money"], told["refunds"] = values["money"]
+        told["payment"] = words.PAYMENT_WORDS[told["money"].summary]
+    offers = values.get("offers", [])
+    told["next"] = next((o for o in offers if o["act"].moves_on and not o["act"].is_grave), None)
+    return told
 
 
 def _sum(rows: QuerySet[Any], field: str) -> Coalesce:
