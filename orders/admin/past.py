@@ -74,7 +74,7 @@ def _told(row: Any, at: datetime) -> Iterator[dict[str, Any]]:
 def _row(model: Any, number: str, past: AsOf) -> dict[str, Any]:
     return {
         "number": number,
-        "state": words.STATE_WORDS[past.status],
+        "state": words.STATE_WORDS[past.state],
         "version": past.version,
         "fields": [
             (str(field_of(model, name).verbose_name), in_words(value))

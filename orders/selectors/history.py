@@ -21,8 +21,8 @@ class AsOf:
     """A row as it was: its state since when, its version, and the fields that it tells of."""
 
     id: int
-    status: str = ""
-    status_changed_at: datetime | None = None
+    state: str = ""
+    since: datetime | None = None
     version: int = 0
     fields: dict[str, Any] = field(default_factory=dict)
 
@@ -58,8 +58,8 @@ def rebuilt(model: type[Stateful], steps: Iterable[StateChange]) -> list[AsOf]:
     rows: dict[int, AsOf] = {}
     for step in steps:
         row = rows.setdefault(step.object_id, AsOf(step.object_id))
-        if step.to_state != row.status:
-            row.status, row.status_changed_at = step.to_state, step.at
+        if step.to_state != row.state:
+            row.state, row.since = step.to_state, step.at
         row.version = step.seq
         for name, (_old, new) in step.changes.items():
             if name in model.told:
