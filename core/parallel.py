@@ -46,13 +46,14 @@ class Reason(StrEnum):
     FAILED = "failed"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Loaded:
-    """What came, what did not and why, and how many seconds each part that came took."""
+    """What came, what did not and why, and how many seconds each part that came took, and all."""
 
     values: dict[str, Any] = field(default_factory=dict)
     missing: dict[str, Reason] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
+    all_seconds: float = 0.0
 
     def take(self, name: str, result: Callable[[], tuple[Any, float]]) -> None:
         """Keeps a part's value and seconds, or why there is none."""
@@ -78,10 +79,16 @@ def load(parts: Mapping[str, Part]) -> Loaded:
     if _until.get() is not None:
         raise ProgrammingMistake("a part of a page has no parts of its own")
     loaded, began = Loaded(), time.monotonic()
-    if not settings.PARALLEL_LOADING:
+    if settings.PARALLEL_LOADING:
+        _at_once(parts, loaded, began)
+    else:
         for name, part in parts.items():
             loaded.take(name, lambda: _read(part, time.monotonic() + part.seconds))  # noqa: B023 at once
-        return loaded
+    loaded.all_seconds = time.monotonic() - began
+    return loaded
+
+
+def _at_once(parts: Mapping[str, Part], loaded: Loaded, began: float) -> None:
     if connection.in_atomic_block:
         raise ProgrammingMistake("parts are read outside of transactions")
     running = {name: _threads().submit(part, began + part.seconds) for name, part in parts.items()}
@@ -89,7 +96,6 @@ def load(parts: Mapping[str, Part]) -> Loaded:
         left = began + parts[name].seconds - time.monotonic()
         loaded.take(name, lambda: future.result(max(left, 0)))  # noqa: B023 called at once
         future.cancel()  # where no thread has come to it: nobody waits for it any more
-    return loaded
 
 
 def limit(seconds: float) -> float:

@@ -155,7 +155,7 @@ class OrderTable(ConsoleModelAdmin):
             "address": self.address(request, order),
             "kinds": past.kind_links(kinds),
             "missing": loaded.missing,
-            "seconds": loaded.seconds,
+            "loaded": loaded,
             **loaded.values,
             **shown(loaded.values),
             **past.as_of(request, order),
