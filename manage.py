@@ -35,7 +35,11 @@ def main(arguments: Sequence[str]) -> None:
     provide_database(arguments)
     from django.core.management import execute_from_command_line
 
-    execute_from_command_line([sys.argv[0], *arguments])
+    from core.origin import coming_from, request_id_of
+
+    name = arguments[0] if arguments else "help"
+    with coming_from("command", f"{name}-{request_id_of('')}"):
+        execute_from_command_line([sys.argv[0], *arguments])
 
 
 def provide_database(arguments: Sequence[str]) -> None:

@@ -19,6 +19,7 @@ PACKERS = MANAGERS | {Member.FULFILMENT}
 # What members of a merchant may do with its rows; a verb that is missing is nobody's.
 MEMBERS_WHO_MAY: dict[str, frozenset[str]] = {
     "view": frozenset(Member.values),
+    "note": frozenset(Member.values),
     "acknowledge": PACKERS,
     "start_packing": PACKERS,
     "ship": PACKERS,

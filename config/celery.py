@@ -3,13 +3,14 @@
 import os
 from typing import Any
 
-from celery import Celery
+from celery import Celery, Task
 from celery.signals import worker_process_shutdown
 from django.conf import settings
 from kombu.entity import Exchange, Queue
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from core import ids
+from core.origin import coming_from
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
@@ -97,7 +98,15 @@ def queues(url: str) -> list[Queue]:
     ]
 
 
-app = Celery("quayside")
+class NamedTask(Task):  # type: ignore[misc]
+    """A task that says where its work comes from."""
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        with coming_from("task", self.request.id or ""):
+            return self.run(*args, **kwargs)
+
+
+app = Celery("quayside", task_cls=NamedTask)
 app.conf.update(
     broker_url=settings.BROKER_URL,
     broker_transport_options=broker_options(settings.BROKER_URL, settings.DATABASE_URL),

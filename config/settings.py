@@ -55,6 +55,7 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "config.origin.OriginMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -112,6 +113,10 @@ def database_options(given: dict[str, Any]) -> dict[str, Any]:
         options["pool"] = {"min_size": 1, "max_size": pool_size}
     return options
 
+
+# The parts of a page are read at once, on connections of their own; off, one after the other on the
+# request's: tests in a transaction need it so, for no other connection sees what that has written.
+PARALLEL_LOADING = env.bool("PARALLEL_LOADING", default=True)
 
 DATABASE_URL = env("DATABASE_URL")
 DATABASES = {"default": env.db_url("DATABASE_URL")}

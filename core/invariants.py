@@ -4,6 +4,7 @@ Imported when all models are loaded.
 """
 
 from django.apps import apps
+from django.db.models import DateTimeField
 
 from core.audit import invariant
 from core.fsm import Stateful
@@ -14,6 +15,21 @@ def _each_noun(select: str) -> str:
     models = [model for model in apps.get_models() if issubclass(model, Stateful)]
     return " UNION ALL ".join(
         select.format(table=model._meta.db_table, noun=model.machine.noun) for model in models
+    )
+
+
+def _each_told_field(select: str) -> str:
+    """The same SELECT over every field that a machine's steps tell: {name} and {is_moment} too."""
+    return " UNION ALL ".join(
+        select.format(
+            table=model._meta.db_table,
+            noun=model.machine.noun,
+            name=name,
+            is_moment=isinstance(model._meta.get_field(name), DateTimeField),
+        )
+        for model in apps.get_models()
+        if issubclass(model, Stateful)
+        for name in model.told
     )
 
 
@@ -45,6 +61,34 @@ invariant(
          ON head.noun = stateful.noun AND head.object_id = stateful.id AND head.next IS NULL
     WHERE head.to_state IS DISTINCT FROM stateful.status
        OR head.seq IS DISTINCT FROM stateful.version
+    """,
+)
+# Moments are kept as text, so they are compared as moments.
+invariant(
+    "I17b",
+    "inv_17b_told_fields",
+    "what the last step said of each told field is what the row has",
+    """
+    WITH last AS (
+        SELECT DISTINCT ON (noun, object_id, field.key) noun, object_id, field.key AS name,
+               field.value -> 1 AS kept
+        FROM core_statechange step CROSS JOIN jsonb_each(step.changes) AS field
+        ORDER BY noun, object_id, field.key, seq DESC)
+    SELECT stored.noun, stored.id, stored.name, last.kept, stored.value
+    FROM ("""
+    + _each_told_field(
+        """SELECT '{noun}' AS noun, id, '{name}' AS name, {is_moment} AS is_moment,
+                  coalesce(to_jsonb({name}), 'null') AS value
+           FROM {table}"""
+    )
+    + """) AS stored
+    LEFT JOIN last ON last.noun = stored.noun AND last.object_id = stored.id
+         AND last.name = stored.name
+    WHERE last.kept IS NULL
+       OR CASE WHEN stored.is_moment
+               THEN (last.kept #>> '{}')::timestamptz IS DISTINCT FROM
+                    (stored.value #>> '{}')::timestamptz
+               ELSE last.kept <> stored.value END
     """,
 )
 invariant(

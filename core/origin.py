@@ -3,10 +3,16 @@
 Edges say it once; every state change remembers it, so that a step can be found in the logs.
 """
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
+
+from core.ids import uuid7
+
+# What a caller may name a request, as long as a state change keeps it.
+REQUEST_ID = re.compile(r"[!-~]{1,64}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,3 +40,8 @@ def coming_from(source: str, request_id: str) -> Iterator[None]:
         yield
     finally:
         _origin.reset(token)
+
+
+def request_id_of(given: str) -> str:
+    """The caller's name for the request, or a new one where it gave none that can be kept."""
+    return given if REQUEST_ID.fullmatch(given) else uuid7().hex

@@ -21,6 +21,7 @@ from django.db import connection, transaction
 from core import outbox
 from core.command import carrier, repeat
 from core.crash import crash_point
+from core.origin import coming_from
 from core.outbox import Consumer, Event, Mode, Postpone
 
 logger = logging.getLogger(__name__)
@@ -28,6 +29,7 @@ logger = logging.getLogger(__name__)
 P = ParamSpec("P")
 R = TypeVar("R")
 
+SOURCE = "relay"
 LEASE_SECONDS = 30
 CLAIM_STREAMS = 100
 EVENTS_PER_STREAM = 100  # a longer stream goes on in the next round
@@ -135,7 +137,8 @@ def deliver_external(stream_id: int) -> int:
         events = _read([stream_id])
         for event in events:
             try:
-                handle(event)
+                with coming_from(SOURCE, str(event.id)):
+                    handle(event)
             except Exception as error:  # noqa: BLE001 whatever it is, the stream waits and says so
                 _set_back(claim.token, event, error)
                 return delivered
@@ -248,7 +251,8 @@ def _consume(consumer: Consumer, events: list[Event]) -> None:
         }
         fresh = [event for event in events if event.id in new]
         if fresh:
-            consumer.handle(fresh if consumer.mode is Mode.BATCH else fresh[0])
+            with coming_from(SOURCE, str(fresh[0].id)):
+                consumer.handle(fresh if consumer.mode is Mode.BATCH else fresh[0])
 
 
 def _finish(events: list[Event], claim: Claim) -> None:

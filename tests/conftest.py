@@ -16,6 +16,8 @@ from tests import reset
 
 def pytest_configure() -> None:
     settings.PASSWORD_HASHERS = ["tests.hashers.CheapArgon2PasswordHasher"]
+    # Most tests run in a transaction; the tests of parallel loading turn it on.
+    settings.PARALLEL_LOADING = False
     reset.install()
 
 

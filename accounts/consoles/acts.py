@@ -55,6 +55,7 @@ class Act(ABC):
     title: ClassVar[str | Promise]
     form_class: ClassVar[type[ActForm]] = ActForm
     is_grave: ClassVar[bool] = False  # takes something away that does not come back by itself
+    moves_on: ClassVar[bool] = True  # a step that the row waits for; not one that is always there
 
     def __init__(self, role: Role) -> None:
         self.role = role

@@ -1,12 +1,9 @@
 """The view that all resources are: scopes, strict parameters, request ids, keyed requests."""
 
 import json
-import re
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, TypeVar
-from uuid import uuid4
 
-from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 from rest_framework.exceptions import NotAuthenticated, ParseError
 from rest_framework.negotiation import BaseContentNegotiation
@@ -22,11 +19,11 @@ from core.api.fields import Query, not_found
 from core.errors import Denied, DomainError, Invalid
 from core.idempotency import Answer, fingerprint_of, idempotent, scope_of
 from core.idempotency import Request as KeyedRequest
+from core.origin import origin
 
 R = TypeVar("R")
 
 LARGEST_BODY_BYTES = 256 * 1024
-REQUEST_ID = re.compile(r"[!-~]{1,100}")
 
 
 class JsonParser(BaseParser):
@@ -90,13 +87,11 @@ class ApiView(APIView):
     permission_classes = [HasScope]
     parser_classes = [JsonParser]
     content_negotiation_class = OnlyJson
-    request_id = ""
 
-    def setup(self, request: HttpRequest, *args: Any, **kwargs: Any) -> None:
-        """Takes the caller's name for the request, or gives it one."""
-        super().setup(request, *args, **kwargs)
-        given = request.headers.get("X-Request-Id", "")
-        self.request_id = given if REQUEST_ID.fullmatch(given) else uuid4().hex
+    @property
+    def request_id(self) -> str:
+        """The name of the request: the caller's, or the one that it was given at the door."""
+        return origin().request_id
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         """Refuses whom it does not serve, then parameters that it does not know.
@@ -118,9 +113,8 @@ class ApiView(APIView):
     def finalize_response(
         self, request: Request, response: Response, *args: Any, **kwargs: Any
     ) -> Response:
-        """Every answer names its request, and none is kept by those between us and the caller."""
+        """No answer is kept by those between us and the caller."""
         response.headers.setdefault("Cache-Control", "no-store")
-        response["X-Request-Id"] = self.request_id
         return super().finalize_response(request, response, *args, **kwargs)
 
     def queried(self, request: Request) -> dict[str, Any]:

@@ -3,11 +3,11 @@
 from django.utils.translation import gettext_lazy as _
 
 from core.errors import Invalid
-from delivery.carriers.base import BookingCarrier, Carrier, CarrierDown, Label
+from delivery.carriers.base import BookingCarrier, Carrier, CarrierDown, CarriersWord, Label
 from delivery.carriers.manual import ManualCarrier
 from delivery.carriers.sandbox import SandboxCarrier
 
-__all__ = ["CarrierDown", "Label", "booking_carrier", "require_carrier"]
+__all__ = ["CarrierDown", "CarriersWord", "Label", "booking_carrier", "require_carrier"]
 
 CARRIERS: dict[str, Carrier] = {
     carrier.name: carrier for carrier in (SandboxCarrier(), ManualCarrier())

@@ -16,6 +16,15 @@ class Label:
     label_url: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class CarriersWord:
+    """What a carrier says of a parcel when it is asked: its latest scan's code, and when that was."""
+
+    status: str
+    tracking_number: str
+    at: str = ""
+
+
 class Carrier(Protocol):
     """Somebody who takes parcels."""
 
@@ -28,4 +37,8 @@ class BookingCarrier(Carrier, Protocol):
 
     def parcel_book(self, *, key: str) -> Label:
         """Books a parcel; the same key is the same parcel. Raises CarrierDown."""
+        ...
+
+    def parcel_query(self, *, key: str) -> CarriersWord | None:
+        """How a parcel stands with the carrier; None where it knows of none. Raises CarrierDown."""
         ...

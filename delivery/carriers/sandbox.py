@@ -1,11 +1,13 @@
 """The carrier of the demo and the tests: an HTTP process with a book of its own."""
 
 from functools import cache
+from http import HTTPStatus
 
 import httpx
 from django.conf import settings
 
-from delivery.carriers.base import CarrierDown, Label
+from core.parallel import limit
+from delivery.carriers.base import CarrierDown, CarriersWord, Label
 
 TIMEOUT_SECONDS = 5
 
@@ -27,3 +29,15 @@ class SandboxCarrier:
             return Label(tracking_number=answer.raise_for_status().json()["tracking_number"])
         except (httpx.HTTPError, ValueError, KeyError, TypeError) as error:
             raise CarrierDown(f"the sandbox did not book parcel {key}") from error
+
+    def parcel_query(self, *, key: str) -> CarriersWord | None:
+        try:
+            url = f"{settings.SANDBOX_CARRIER_URL}/parcels/{key}"
+            answer = client().get(url, timeout=limit(TIMEOUT_SECONDS))
+            if answer.status_code == HTTPStatus.NOT_FOUND:
+                return None
+            parcel = answer.raise_for_status().json()
+            last = parcel["scans"][-1]["at"] if parcel["scans"] else ""
+            return CarriersWord(parcel["status"], parcel["tracking_number"], last)
+        except (httpx.HTTPError, ValueError, KeyError, TypeError) as error:
+            raise CarrierDown(f"the sandbox did not answer for parcel {key}") from error

@@ -1,6 +1,7 @@
 """What both consoles show of orders: one list, one page, one search."""
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any, ClassVar
 
 from django.db.models import Count, OuterRef, Q, QuerySet, Subquery, Sum
@@ -16,12 +17,14 @@ from catalog.models import Sku
 from core import clock
 from core.clock import BusinessNow
 from core.ids import normalise
+from core.parallel import load
 from orders import states
-from orders.admin import page, words
+from orders.admin import past, words
 from orders.admin.acts import ORDER_ACTS, asked_for
+from orders.admin.notes import NoteOnOrder
+from orders.admin.parts import order_parts
 from orders.models import Order, OrderGroup, OrderLine
 from orders.selectors.shown import order_state, orders_shown
-from orders.selectors.timeline import order_timeline
 from payments.models import PaymentShare
 
 # Nothing has left yet, or not all.
@@ -56,7 +59,7 @@ class AskedFilter(ChoiceFilter):
 class OrderTable(ConsoleModelAdmin):
     """The orders that the console's scope lets through."""
 
-    acts = ORDER_ACTS
+    acts = (*ORDER_ACTS, NoteOnOrder)
     menu = Menu.ORDERS
     icon = "package_2"
     list_display: Sequence[str] = (
@@ -145,8 +148,9 @@ class OrderTable(ConsoleModelAdmin):
         if request.method not in ("GET", "HEAD"):
             return HttpResponseNotAllowed(["GET", "HEAD"])
         order = self.row(request, object_id)
-        offers = self.offered(request, order)
-        money = page.money_card([order], order.currency)
+        kinds = past.kinds_of(request)
+        offers = partial(self.offered, request, order)
+        loaded = load(order_parts(order, self.admin_site.role, kinds, offers))
         state = order_state(order, order.now)
         context = {
             **self.admin_site.each_context(request),
@@ -156,25 +160,23 @@ class OrderTable(ConsoleModelAdmin):
             "order": order,
             "state": words.STATE_WORDS[state],
             "meaning": states.ORDER.state(state).meaning,
-            "payment": words.PAYMENT_WORDS[money.summary],
             "fulfilment": words.FULFILMENT_WORDS[
                 words.fulfilment_of_order(order, order.shipped_units)
             ],
-            "buyer": words.masked(order.group.email),
+            "email": words.masked(order.group.email),
             "age": words.age(order.group.placed_at, order.now),
-            "lines": page.lines_of(order),
             "totals": {
                 "delivery": words.amount(order.delivery_minor, order.currency),
                 "total": words.amount(order.total_minor, order.currency),
             },
-            "money": money,
-            "refunds": page.refunds_of([order]),
-            "parcels": page.parcels_of(order),
             "address": self.address(request, order),
             "asked": asked_for(order) if order.cancel_requested_until else [],
-            "timeline": order_timeline(order),
-            "offers": offers,
-            "next": next((offer for offer in offers if not offer["act"].is_grave), None),
+            "kinds": past.kind_links(kinds),
+            "missing": loaded.missing,
+            "loaded": loaded,
+            **loaded.values,
+            **shown(loaded.values),
+            **past.as_of(request, order),
             **(extra_context or {}),
         }
         return TemplateResponse(request, "console/order.html", context)
@@ -193,6 +195,17 @@ def waiting_for_merchant(rows: QuerySet[Order], url: str) -> list[Figure]:
     ]
     asked = Figure(str(_("Cancellations to answer")), counted["asked"], f"{url}?asked=cancel")
     return [*steps, asked]
+
+
+def shown(values: dict[str, Any]) -> dict[str, Any]:
+    """What the page makes of the parts that came."""
+    told: dict[str, Any] = {}
+    if "money" in values:
+        told["money"], told["refunds"] = values["money"]
+        told["payment"] = words.PAYMENT_WORDS[told["money"].summary]
+    offers = values.get("offers", [])
+    told["next"] = next((o for o in offers if o["act"].moves_on and not o["act"].is_grave), None)
+    return told
 
 
 def _sum(rows: QuerySet[Any], field: str) -> Coalesce:

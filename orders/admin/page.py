@@ -7,11 +7,14 @@ from typing import Any
 from django.db.models import F, Sum
 
 from delivery.models import Shipment
+from inventory.selectors import available
+from orders import states
 from orders.admin import words
 from orders.models import Order, OrderGroup
 from payments.models import Payment, PaymentShare, RefundShare
 from payments.selectors import credits_by_order
 
+TO_FULFIL = (states.PAID, states.ACKNOWLEDGED, states.PACKING)
 # Where an order's money lies while it has not gone back: together they are its net.
 HELD_IN = ("escrow", "merchant_payable", "commission_income")
 
@@ -81,9 +84,12 @@ def stamp_of(order: Order) -> str:
 
 
 def lines_of(order: Order) -> list[dict[str, Any]]:
-    """The order's lines as they were sold."""
+    """The order's lines as they were sold, and what else of each article can be had."""
+    lines = list(order.lines.order_by("id"))
+    in_stock = available([line.sku_id for line in lines])
     return [
         {
+            "in_stock": in_stock[line.sku_id],
             "title": line.title,
             "sku_code": line.sku_code,
             "quantity": line.quantity,
@@ -92,7 +98,7 @@ def lines_of(order: Order) -> list[dict[str, Any]]:
             "price": words.amount(line.unit_price_minor, order.currency),
             "total": words.amount(line.total_minor, order.currency),
         }
-        for line in order.lines.order_by("id")
+        for line in lines
     ]
 
 

@@ -18,9 +18,10 @@ from core.clock import BusinessNow
 from core.ids import normalise
 from orders import states
 from orders.addresses import address_lines
-from orders.admin import page, words
+from orders.admin import page, past, words
 from orders.admin.acts import CancelGroup
 from orders.admin.base import OrderTable, waiting_for_merchant
+from orders.admin.notes import NoteOnGroup
 from orders.models import Order, OrderGroup
 from orders.selectors.shown import group_state, groups_shown, order_state
 from orders.selectors.timeline import group_timeline
@@ -41,7 +42,7 @@ class GroupStateFilter(ChoiceFilter):
 class PlatformGroups(PlatformModelAdmin):
     """What shoppers have placed, whoever sells it."""
 
-    acts = (CancelGroup,)
+    acts = (CancelGroup, NoteOnGroup)
     menu = Menu.ORDERS
     icon = "shopping_cart"
     list_display = (
@@ -105,6 +106,7 @@ class PlatformGroups(PlatformModelAdmin):
         if request.method not in ("GET", "HEAD"):
             return HttpResponseNotAllowed(["GET", "HEAD"])
         group = self.row(request, object_id)
+        kinds = past.kinds_of(request)
         orders = list(group.orders.select_related("merchant").order_by("id"))
         context = {
             **self.admin_site.each_context(request),
@@ -123,7 +125,9 @@ class PlatformGroups(PlatformModelAdmin):
             "money": page.money_card(orders, group.currency),
             "refunds": page.refunds_of(orders),
             "payments": page.payments_of(group),
-            "timeline": group_timeline(group),
+            "timeline": group_timeline(group, kinds),
+            "kinds": past.kind_links(kinds),
+            **past.as_of(request, group),
             "offers": self.offered(request, group),
         }
         return TemplateResponse(request, "console/group.html", context)

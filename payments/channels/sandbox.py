@@ -9,6 +9,7 @@ from typing import Any
 import httpx
 from django.conf import settings
 
+from core.parallel import limit
 from payments.channels.base import Answer, ChannelDown, ChannelRefused, Charge, register
 
 NAME, TRANSFER = "sandbox", "sandbox_transfer"
@@ -99,7 +100,10 @@ def _client() -> httpx.Client:
 def _call(method: str, path: str, **members: Any) -> dict[str, Any]:
     try:
         response = _client().request(
-            method, f"{settings.SANDBOX_PAYMENT_URL}{path}", json=members or None
+            method,
+            f"{settings.SANDBOX_PAYMENT_URL}{path}",
+            json=members or None,
+            timeout=limit(TIMEOUT_SECONDS),
         )
         document: dict[str, Any] = response.json()
     except (httpx.HTTPError, ValueError) as error:

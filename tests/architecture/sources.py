@@ -152,6 +152,68 @@ def _names_state(node: ast.expr) -> bool:
     return False
 
 
+def told_writes(sources: Sources) -> list[str]:
+    """What steps tell of a row changes with a step: by start() and fire(), so that none is missed."""
+    return [
+        f"{path}:{node.lineno}"  # type: ignore[attr-defined]
+        for path, node in _nodes(sources, ast.AST)
+        if path != "core/fsm.py" and "/sandbox/" not in path and _writes_told(node)
+    ]
+
+
+def _writes_told(node: ast.AST) -> bool:
+    told = {name for names in told_fields().values() for name in names}
+    match node:
+        case ast.Attribute(attr=name, ctx=ast.Store(), value=ast.Name(id=row)):
+            return name in told and row in ("group", "order", "row")
+        case ast.Constant(value=str() as text):
+            return _sql_writes_told(text)
+        case ast.JoinedStr(values=parts):
+            return _sql_writes_told("".join(str(getattr(part, "value", "")) for part in parts))
+        case ast.Call(func=ast.Attribute(attr=verb)):
+            return verb in TOLD_WRITERS and bool(_named(node) & _told_by(node))
+    return False
+
+
+TOLD_WRITERS = {"update", "update_or_create", "bulk_update", "save"}
+
+
+def _told_by(call: ast.Call) -> set[str]:
+    """The told fields of the models that a call names; of all where it names none of ours."""
+    names = {n.id for n in ast.walk(call.func) if isinstance(n, ast.Name)}
+    fields = told_fields()
+    if names & set(fields):
+        return {field for model in names & set(fields) for field in fields[model]}
+    others = {"email"}  # a field of much else, too
+    return {field for told in fields.values() for field in told} - others
+
+
+def _named(call: ast.Call) -> set[object]:
+    given = [*call.args, *(keyword.value for keyword in call.keywords)]
+    constants = {n.value for arg in given for n in ast.walk(arg) if isinstance(n, ast.Constant)}
+    return {keyword.arg for keyword in call.keywords} | constants
+
+
+def _sql_writes_told(text: str) -> bool:
+    for table, names in (("orders_ordergroup", "OrderGroup"), ("orders_order", "Order")):
+        if found := re.search(
+            rf"\bUPDATE\s+{table}\b.*\bSET\b(.*)", text, re.IGNORECASE | re.DOTALL
+        ):
+            return any(re.search(rf"\b{name}\b\s*=", found[1]) for name in told_fields()[names])
+    return False
+
+
+@cache
+def told_fields() -> dict[str, set[str]]:
+    """Model → the fields that its steps tell."""
+    return {
+        klass.name: {n.value for n in ast.walk(told.value) if isinstance(n, ast.Constant)}  # type: ignore[misc]
+        for _, klass in _nodes(ours(), ast.ClassDef)
+        for told in klass.body
+        if isinstance(told, ast.Assign) and ast.unparse(told.targets[0]) == "told"
+    }
+
+
 def save_overrides(sources: Sources) -> list[str]:
     """No model overrides save() or delete(); a resource of the API answers DELETE by that name."""
     return [

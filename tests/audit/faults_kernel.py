@@ -52,6 +52,30 @@ HISTORIES = {
             for noun, table in HEADS.items()
         ),
     ],
+    "inv_17b_told_fields": [
+        fault(
+            "17e an address that no step has changed",
+            'UPDATE orders_ordergroup SET shipping_address = \'{{"city": "Kiel"}}\' WHERE id = {paid}',
+        ),
+        fault(
+            "17f a moment that no step has changed",
+            "UPDATE orders_order SET return_until = return_until + interval '1 microsecond'"
+            " WHERE id = {completed_order1}",
+        ),
+        fault(
+            "17g a moment that was taken away",
+            "UPDATE orders_order SET return_until = NULL WHERE id = {completed_order1}",
+        ),
+        fault(
+            "17h a summary that no step has told",
+            "UPDATE orders_ordergroup SET fulfilment_summary = 'returned' WHERE id = {paid}",
+        ),
+        fault(
+            "17i a field that its steps forgot",
+            "UPDATE core_statechange SET changes = changes - 'link_version' WHERE noun ="
+            " 'order_group' AND object_id = {paid} AND seq = 1",
+        ),
+    ],
     "inv_18_dead_end_state": [
         fault(
             "18 a state without a way out",
@@ -80,12 +104,14 @@ HISTORIES = {
             "20 unpaid past its deadline",
             "UPDATE orders_ordergroup SET pay_before = business_now() - interval '2 minutes'"
             " WHERE id = {pending}",
+            also="I17b",
         ),
         fault(
             "20b expiring long past its deadline",
             step(OrderGroup, "start_expiring", "pending"),
             "UPDATE orders_ordergroup SET pay_before = business_now() - interval '7 minutes'"
             " WHERE id = {pending}",
+            also="I17b",
         ),
     ],
 }

@@ -55,6 +55,7 @@ from orders.services.expire import order_group_expire, order_groups_expire
 from orders.services.extend import order_group_extend
 from orders.services.fulfil import order_deliver, order_ship
 from orders.services.mail import mail_sent, mail_write
+from orders.services.note import note_add
 from orders.services.pay import order_group_pay
 from orders.services.refill import cart_refill
 from orders.services.refund import order_refund
@@ -405,6 +406,7 @@ def tell_by_mail() -> None:
         actor=TESTER,
     )
     mail_sent(mail_id=mails[0].pk, actor=TESTER)
+    note_add(group_id=group.pk, order_id=only_order(group).pk, text="told", actor=TESTER)
 
 
 @command

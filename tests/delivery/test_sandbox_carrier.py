@@ -13,7 +13,7 @@ import pytest
 from core import relay
 from core.errors import Conflict
 from core.models import OutboxStream
-from delivery.carriers import CarrierDown
+from delivery.carriers import CarrierDown, CarriersWord
 from delivery.carriers.sandbox import SandboxCarrier, client
 from delivery.models import ParcelEvent
 from delivery.services import tracking_record
@@ -102,6 +102,23 @@ def test_a_parcel_is_booked_scanned_and_delivered(carrier: str) -> None:
 
     eventually(arrived)
     assert stored(shipment).status == "delivered"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_carrier_that_is_asked_says_how_a_parcel_stands(carrier: str, settings: Any) -> None:
+    label = SandboxCarrier().parcel_book(key="7")
+    asked = SandboxCarrier().parcel_query(key="7")
+    assert asked == CarriersWord("announced", label.tracking_number)
+
+    told = {"key": "7", "code": "in_transit", "at": "2026-11-22T12:00:00.000Z"}
+    httpx.post(f"{carrier}/control/scan", json=told, trust_env=False).raise_for_status()
+    asked = SandboxCarrier().parcel_query(key="7")
+    assert asked == CarriersWord("in_transit", label.tracking_number, told["at"])
+
+    assert SandboxCarrier().parcel_query(key="8") is None
+    settings.SANDBOX_CARRIER_URL = f"http://127.0.0.1:{free_ports()}"
+    with pytest.raises(CarrierDown):
+        SandboxCarrier().parcel_query(key="7")
 
 
 @pytest.mark.django_db(transaction=True)

@@ -1,7 +1,10 @@
-"""`manage.py bench`: placing an order in process or over HTTP, beside baselines that only write."""
+"""`manage.py bench`: placing an order in process or over HTTP, beside baselines that only write.
+
+Also what ids cost, and the order's page with everybody far away.
+"""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -11,7 +14,7 @@ from django.core.management.base import BaseCommand, CommandParser
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from orders.management.bench import baselines, over_http, shop
+from orders.management.bench import baselines, ids, order_page, over_http, shop
 from orders.management.bench.measure import Result, Way, run
 
 BEGIN_AND_COMMIT = 2
@@ -19,6 +22,9 @@ PROCESSES = (1, 4)
 LEAST_SHARE_OF_STATEMENTS = 0.30
 MOST_ROUND_TRIPS = 8
 HTTP_PORTS_FROM = 10  # behind the demo's own
+IDS_SECONDS = 2.0
+
+Table = Callable[[dict[str, Any]], Iterator[str]]
 
 
 class Command(BaseCommand):
@@ -32,22 +38,33 @@ class Command(BaseCommand):
         )
         parser.add_argument("--rounds", type=int, default=5)
         parser.add_argument("--http", action="store_true", help="by web servers on PORT + 10, 11")
+        parser.add_argument("--ids", action="store_true", help="ids and order numbers alone")
+        parser.add_argument(
+            "--order-page", action="store_true", help="with all that it asks far away"
+        )
         parser.add_argument("--output", type=Path, default=settings.STATE_DIR / "bench.json")
 
     def handle(self, *args: Any, **options: Any) -> None:
         before = connection.settings_dict["NAME"]
         connection.creation.create_test_db(verbosity=0, autoclobber=True, serialize=False)
         try:
-            measure = self.measure_http if options["http"] else self.measure
-            figures = measure(options["orders"], options["rounds"])
+            figures, table = self.chosen(options)
         finally:
             connection.creation.destroy_test_db(before, verbosity=0)
         options["output"].write_text(json.dumps(figures, indent=2) + "\n")
-        if options["http"]:
-            self.stdout.write("\n".join(over_http.table(figures)))
-        else:
-            self.report(figures)
+        self.stdout.write("\n".join(table(figures)))
         self.stdout.write(f"written to {options['output']}")
+
+    def chosen(self, options: dict[str, Any]) -> tuple[dict[str, Any], Table]:
+        """The figures that are asked for, and what makes a table of them."""
+        orders, rounds = options["orders"], options["rounds"]
+        if options["ids"]:
+            return ids.measure(IDS_SECONDS), ids.table
+        if options["order_page"]:
+            return order_page.measure(rounds), order_page.table
+        if options["http"]:
+            return self.measure_http(orders, rounds), over_http.table
+        return self.measure(orders, rounds), table
 
     def measure(self, orders: int, rounds: int) -> dict[str, Any]:
         """Rounds of place, one call, statements, in turn, so that a drifting machine hits all."""
@@ -87,18 +104,17 @@ class Command(BaseCommand):
         round_trips = len(queries) + (0 if begins else BEGIN_AND_COMMIT)
         return baselines.record(group, round_trips)
 
-    def report(self, figures: dict[str, Any]) -> None:
-        """A table for people."""
-        self.stdout.write(f"round trips per order: {figures['round_trips_per_order']}")
-        self.stdout.write(
-            f"{'processes':>9} {'way':<11} {'orders/s':>9} {'CPU ms':>7} {'ratio':>6}"
-        )
-        for processes, ways in figures["processes"].items():
-            for name, way in ways.items():
-                self.stdout.write(
-                    f"{processes:>9} {name:<11} {way['orders_per_second']:>9.0f}"
-                    f" {way['cpu_ms_per_order']:>7.2f} {way['place_is']:>6.2f}"
-                )
+
+def table(figures: dict[str, Any]) -> Iterator[str]:
+    """For people."""
+    yield f"round trips per order: {figures['round_trips_per_order']}"
+    yield f"{'processes':>9} {'way':<11} {'orders/s':>9} {'CPU ms':>7} {'ratio':>6}"
+    for processes, ways in figures["processes"].items():
+        for name, way in ways.items():
+            yield (
+                f"{processes:>9} {name:<11} {way['orders_per_second']:>9.0f}"
+                f" {way['cpu_ms_per_order']:>7.2f} {way['place_is']:>6.2f}"
+            )
 
 
 def summary(results: dict[str, dict[int, list[Result]]], round_trips: int) -> dict[str, Any]:
