@@ -8,7 +8,8 @@ from django.core.management.base import BaseCommand
 from django.db import InterfaceError, OperationalError, connection
 
 from core import relay
-from core.tasks import beat, hand_over
+from core.heartbeats import beat
+from core.tasks import hand_over
 
 IDLE_SECONDS = 0.02
 HEARTBEAT_SECONDS = 2.0
