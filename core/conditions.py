@@ -13,7 +13,7 @@ from core.errors import ProgrammingMistake
 from core.monitor import MACHINE_TIME, Condition, Owner, watch_for
 
 # A clock that ticks each second is no sooner missed than one of 15 s: the worker may be busy.
-SHORTEST_INTERVAL_SECONDS = 15
+SHORTEST_INTERVAL_SECONDS = 15.0
 
 # Streams that wait, and since when: the id of an event tells the machine's time. A notification about
 # nothing that is known yet waits on purpose.
@@ -66,9 +66,10 @@ watch_for(
         warn_after=timedelta(seconds=2),
         page_after=timedelta(seconds=5),
         times="every_seconds",
+        # What has never ticked is as late as can be told.
         sql="""
             SELECT clock.name AS subject, clock.every_seconds,
-                   coalesce(heart.at, clock_timestamp() - clock.every_seconds * interval '5 s')
+                   coalesce(heart.at, clock_timestamp() - clock.every_seconds * interval '6 s')
                    AS since
             FROM unnest(%(names)s::text[], %(seconds)s::float8[]) AS clock (name, every_seconds)
             LEFT JOIN core_heartbeat heart ON heart.name = clock.name

@@ -14,6 +14,16 @@ MONITOR = system("monitor")
 BOOK = ("inv_06_ledger_zero", "inv_08_ledger_book_zero", "payments_05_escrow")
 
 
+def _ask(attempt_id: int) -> object:
+    return ask_after_attempt.delay(
+        attempt_id
+    )  # looked up when called: the Celery app is there then
+
+
+def _send(refund_id: int) -> object:
+    return send_refund.delay(refund_id)
+
+
 def _retry(refund_id: int) -> object:
     return refund_retry(refund_id=refund_id, actor=MONITOR)
 
@@ -32,7 +42,7 @@ watch_for(
             JOIN payments_payment payment ON payment.id = attempt.payment_id
             WHERE attempt.status = 'processing' AND payment.status <> 'authorised'
         """,
-        repair=ask_after_attempt.delay,
+        repair=_ask,
         runbook="The channel has been asked for the outcome every half a minute and has not told. See"
         " whether it is reachable and what it says of the attempt, whose id is the key there. The"
         " repair asks once more; what the channel answers is folded in, late or not.",
@@ -51,7 +61,7 @@ watch_for(
             FROM payments_refund WHERE status = 'approved'
         """,
         pace=Pace.SLOW,
-        repair=send_refund.delay,
+        repair=_send,
         runbook="The event that sends it is stuck: see S12 and `manage.py outbox list`. The repair asks"
         " the channel directly, by the same key, so that nothing goes back twice.",
     )
