@@ -216,16 +216,17 @@ class Alarms(PlatformModelAdmin):
     readonly_fields = fields
 
     def words(self, row: Alarm) -> str:
-        condition = monitor.conditions.get(row.condition)
-        return str(condition.words) if condition else ""
+        return self._said(row, "words")
 
     def owner(self, row: Alarm) -> str:
-        condition = monitor.conditions.get(row.condition)
-        return condition.owner if condition else ""
+        return self._said(row, "owner")
 
     def runbook(self, row: Alarm) -> str:
-        condition = monitor.conditions.get(row.condition)
-        return condition.runbook if condition else ""
+        return self._said(row, "runbook")
+
+    def _said(self, row: Alarm, what: str) -> str:
+        """Nothing for a condition that there was once."""
+        return str(getattr(monitor.conditions.get(row.condition), what, ""))
 
 
 def standing_still(request: HttpRequest) -> Iterable[Figure]:
