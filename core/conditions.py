@@ -16,7 +16,7 @@ from core.monitor import MACHINE_TIME, Condition, Owner, watch_for
 SHORTEST_INTERVAL_SECONDS = 15.0
 
 # Streams that wait, and since when: the id of an event tells the machine's time. A notification about
-# nothing that is known yet waits on purpose.
+# nothing that is known yet waits on purpose. LIMIT, for the planner takes a third of all streams to wait.
 WAITING_STREAMS = """
     SELECT stream.id AS subject, stream.parked,
            CASE WHEN stream.aggregate_type = 'hook' AND stream.attempts = 0
@@ -24,11 +24,12 @@ WAITING_STREAMS = """
     FROM (SELECT * FROM core_outboxstream WHERE last_seq > delivered_seq AND NOT parked
           UNION ALL
           SELECT * FROM core_outboxstream WHERE parked) AS stream
-    JOIN core_outboxevent event ON event.shard_key = stream.shard_key
-         AND event.stream_id = stream.id AND event.seq = stream.delivered_seq + 1
-    CROSS JOIN LATERAL (SELECT to_timestamp(
-        ('x' || substr(replace(event.id::text, '-', ''), 1, 12))::bit(48)::bigint / 1000.0
-    ) AS at) AS told
+    CROSS JOIN LATERAL (
+        SELECT to_timestamp(('x' || substr(replace(event.id::text, '-', ''), 1, 12))::bit(48)::bigint
+                            / 1000.0) AS at
+        FROM core_outboxevent event
+        WHERE event.shard_key = stream.shard_key AND event.stream_id = stream.id
+          AND event.seq = stream.delivered_seq + 1 LIMIT 1) AS told
 """
 
 
