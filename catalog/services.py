@@ -245,6 +245,32 @@ def sku_reprice(*, sku_id: int, price_minor: int, actor: Actor) -> Sku:
 
 
 @command
+def sku_stop(*, sku_id: int, reason: str, actor: Actor) -> Sku:
+    """Takes one item off sale, whatever its product shows; quiet where it is. Locks the SKU.
+
+    Emits sku.stopped in the product's stream. Raises NotFound `sku.unknown`.
+    """
+    return _set_active(lock_sku(sku_id, actor=actor), False, "sku.stopped", reason, actor)
+
+
+@command
+def sku_resume(*, sku_id: int, reason: str, actor: Actor) -> Sku:
+    """Puts an item on sale again; quiet where it is. Locks the SKU. Emits sku.resumed.
+
+    Raises NotFound `sku.unknown`.
+    """
+    return _set_active(lock_sku(sku_id, actor=actor), True, "sku.resumed", reason, actor)
+
+
+def _set_active(sku: Sku, active: bool, event_type: str, reason: str, actor: Actor) -> Sku:
+    if sku.active != active:
+        Sku.objects.filter(pk=sku.pk).update(active=active)
+        sku.active = active
+        emit([_fact(sku.product, event_type, actor, sku_id=str(sku.pk), reason=reason)])
+    return sku
+
+
+@command
 def image_add(
     *, product_id: int, image: "UploadedFile[bytes]", actor: Actor, alt: str = ""
 ) -> ProductImage:

@@ -4,12 +4,12 @@ import os
 from typing import Any
 
 from celery import Celery, Task
-from celery.signals import worker_process_shutdown
+from celery.signals import task_success, worker_process_shutdown
 from django.conf import settings
 from kombu.entity import Exchange, Queue
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-from core import ids
+from core import ids, schedule
 from core.origin import coming_from
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
@@ -26,6 +26,7 @@ PGMQ_FIELDS = {"host": "localhost", "port": "5432", "dbname": "", "user": "", "p
 ROUTES = {
     "core.tasks.deliver_external_stream": {"queue": "external"},
     "payments.tasks.ask_after_*": {"queue": "external"},
+    "payments.tasks.send_refund": {"queue": "external"},
     "*.tasks.*": {"queue": "clocks"},
 }
 
@@ -39,7 +40,12 @@ BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
     "approve-due-requests": {"task": "orders.tasks.approve_due_requests", "schedule": 60.0},
     # Attempts and refunds whose outcome nobody has told for two minutes.
     "ask-channels": {"task": "payments.tasks.ask_channels", "schedule": 30.0},
+    # The monitor, last: what the others have left undone.
+    "watch": {"task": "core.tasks.watch", "schedule": 30.0},
+    "watch-books": {"task": "core.tasks.watch_books", "schedule": 300.0},
 }
+CLOCK_OF_TASK = {entry["task"]: name for name, entry in BEAT_SCHEDULE.items()}
+schedule.expect(BEAT_SCHEDULE)
 
 
 def broker_options(url: str, database_url: str) -> dict[str, Any]:
@@ -138,6 +144,15 @@ app.conf.update(
     enable_utc=True,
 )
 app.autodiscover_tasks()
+
+
+@task_success.connect  # type: ignore[untyped-decorator]
+def prove_progress(sender: Any, **_: Any) -> None:
+    """The heartbeat of each clock, written when its task has gone through."""
+    if name := CLOCK_OF_TASK.get(sender.name):
+        from core.heartbeats import beat  # there are no models yet when this module is read
+
+        beat(name=name)
 
 
 @worker_process_shutdown.connect  # type: ignore[untyped-decorator]

@@ -246,7 +246,7 @@ MEDIA_URL = "media/"
 SECURE = not (DEMO or DEBUG)
 SECURE_SSL_REDIRECT = SECURE
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if SECURE else None
-SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$"]
+SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$", r"^metrics$"]
 SECURE_HSTS_SECONDS = 31_536_000 if SECURE else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE
 SECURE_HSTS_PRELOAD = SECURE
@@ -274,6 +274,11 @@ ORDER_NUMBER_STRATEGY = env("ORDER_NUMBER_STRATEGY", default="business")
 AUDIT_GRACE_SECONDS = env.int("AUDIT_GRACE_SECONDS", default=60)
 # A shipped order that no scan has delivered is taken as delivered after this; stuck is 30 days.
 DELIVERED_BY_CLOCK_AFTER_DAYS = env.int("DELIVERED_BY_CLOCK_AFTER_DAYS", default=21)
+# How long after the payment a merchant has to ship, until methods of delivery promise a day.
+SHIP_WITHIN_HOURS = env.int("SHIP_WITHIN_HOURS", default=72)
+# Whom the monitor tells of alarms; and what a reader of /metrics from elsewhere must know.
+MONITOR_MAILS = env.list("MONITOR_MAILS", default=[])
+METRICS_TOKEN = env("METRICS_TOKEN", default="")
 
 # The sandboxes: what they are reached by, and the secrets of their notifications (first signs).
 SANDBOX_ENDPOINT_ID = env("SANDBOX_ENDPOINT_ID", default="")

@@ -6,10 +6,12 @@ from django.views.static import serve
 
 from accounts.consoles import merchant_site, platform_site
 from config.health import healthz, readyz
+from config.metrics import metrics
 
 urlpatterns = [
     path("healthz", healthz, name="healthz"),
     path("readyz", readyz, name="readyz"),
+    path("metrics", metrics, name="metrics"),
     path("account/", include("allauth.urls")),
     path("api/v1/", include("config.api")),
     path("merchant/", merchant_site.urls),

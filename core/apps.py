@@ -5,4 +5,4 @@ class CoreConfig(AppConfig):
     name = "core"
 
     def ready(self) -> None:
-        from core import checks, invariants  # noqa: F401 they register themselves
+        from core import alarms, checks, conditions, invariants  # noqa: F401 they register themselves

@@ -11,6 +11,7 @@ from django.conf import settings
 from django.db import connection, transaction
 
 from core.errors import ProgrammingMistake
+from core.snapshot import snapshot
 
 ROWS_SHOWN = 20
 # Every view reads its tables whole, so no join of it is better done row by row. A planner that last
@@ -69,8 +70,7 @@ def run(*, final: bool = False) -> list[Violation]:
 
     `final` takes away every grace: for a system that has come to rest.
     """
-    with transaction.atomic(durable=True), connection.cursor() as cursor:
-        cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
+    with snapshot() as cursor:
         cursor.execute(UNHURRIED)
         seconds = 0 if final else settings.AUDIT_GRACE_SECONDS
         cursor.execute("SELECT set_config('quayside.grace_seconds', %s, true)", [str(seconds)])

@@ -7,6 +7,7 @@ refuses a row without that mark.
 
 from typing import TypeVar
 
+from django.db import connection
 from django.db.models import Model, QuerySet
 
 from core.command import running
@@ -38,3 +39,10 @@ def require_locked(row: Model) -> None:
 def mark_born(row: Model) -> None:
     """Marks a row that this transaction creates: nobody else can see it, so it counts as locked."""
     row.__dict__["_locked_in"] = running()
+
+
+def lock_alarms() -> None:
+    """One monitor at a time: two that find the same thing would both open an alarm."""
+    running()
+    with connection.cursor() as cursor:
+        cursor.execute("LOCK TABLE core_alarm IN SHARE ROW EXCLUSIVE MODE")

@@ -12,6 +12,7 @@ from core.sharding import GroupModel, Kind, LocalModel, ReferenceModel
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 __all__ = [
+    "Alarm",
     "BusinessClock",
     "Heartbeat",
     "Hook",
@@ -296,6 +297,43 @@ class Heartbeat(LocalModel):
 
     def __str__(self) -> str:
         return self.name
+
+
+class Alarm(LocalModel):
+    """A condition of the monitor that does not hold: from the first reading that found it to the first
+    that did not. Machine time, but for `oldest`.
+
+    `level` is the worst since it opened; `notified_at` is when the last mail of it left.
+    """
+
+    class Level(models.TextChoices):
+        """How urgent it is."""
+
+        WARN = "warn"
+        PAGE = "page"
+
+    condition = models.CharField(max_length=10)
+    level = models.CharField(max_length=4, choices=Level.choices)
+    count = models.IntegerField()
+    oldest = models.DateTimeField(null=True)
+    note = models.CharField(max_length=200, blank=True)
+    first_seen_at = models.DateTimeField()
+    last_seen_at = models.DateTimeField()
+    notified_at = models.DateTimeField(null=True)
+    resolved_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["condition"],
+                condition=Q(resolved_at=None),
+                name="core_alarm_open_once",
+            )
+        ]
+        indexes = [models.Index(fields=["condition", "-id"], name="core_alarm_latest")]
+
+    def __str__(self) -> str:
+        return f"{self.condition}: {self.level}"
 
 
 class BusinessClock(LocalModel):

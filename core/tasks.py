@@ -1,10 +1,10 @@
 """Celery's edges of the kernel: one line each, naming what they call."""
 
 from celery import shared_task
-from django.db import connection
 
-from core import relay
-from core.heartbeats import silent_hearts
+from core import alarms, relay
+from core.heartbeats import beat, silent_hearts
+from core.monitor import Pace
 
 
 @shared_task
@@ -32,11 +32,13 @@ def heartbeat() -> None:
     beat(name="worker")
 
 
-def beat(*, name: str) -> None:
-    """Writes a heartbeat with the database's clock."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "INSERT INTO core_heartbeat (name, at) VALUES (%s, clock_timestamp())"
-            " ON CONFLICT (name) DO UPDATE SET at = excluded.at",
-            [name],
-        )
+@shared_task
+def watch() -> None:
+    """Every half minute: what may not stay as it is, where an index finds it."""
+    alarms.watch(Pace.QUICK)
+
+
+@shared_task
+def watch_books() -> None:
+    """Every five minutes: what only whole tables tell."""
+    alarms.watch(Pace.SLOW)

@@ -27,9 +27,10 @@ from payments.models import Refund
 MOST_LINES = 40  # in one mail; the order's page has them all
 LONGEST_SUBJECT = 200
 
+# Templates for the merchant's people; all others go to the buyer.
+TO_SELLERS = ("new_order", "order_waiting", "cancel_asked")
+
 Role = MerchantMember.Role
-# Everything else goes to the buyer.
-TO_MERCHANTS = ("new_order", "cancel_asked")
 HEAR_OF_ORDERS = (Role.OWNER, Role.MANAGER, Role.FULFILMENT)
 Context = dict[str, Any]
 
@@ -70,7 +71,7 @@ def letters_for(
     if context is None:
         return []
     order: Order | None = context.get("order")
-    if template in TO_MERCHANTS and order:
+    if template in TO_SELLERS and order:
         language, recipients = settings.LANGUAGE_CODE, _sellers(order)
     else:
         language, recipients = group.language, [group.email]
@@ -192,6 +193,14 @@ def _new_order(matter: Matter) -> Context | None:
     }
 
 
+def _waiting(matter: Matter) -> Context | None:
+    """Who has gone on meanwhile need not be reminded."""
+    order = matter.order()
+    if order.status not in states.TO_DO:
+        return None
+    return {"order": order, "is_new": order.status == states.PAID}
+
+
 def _shipped(matter: Matter) -> Context:
     """A parcel: `scope` says whether it holds all of the order, a part, or the last of it."""
     parcel = Shipment.objects.get(pk=matter.object_id, shard_key=matter.group.shard_key)
@@ -245,6 +254,7 @@ TEMPLATES: dict[str, Callable[[Matter], Context | None]] = {
     "delivered": _delivered,
     "refund_sent": _refunded,
     "new_order": _new_order,
+    "order_waiting": _waiting,
 }
 
 

@@ -19,6 +19,9 @@ DELIVERED = "delivered"
 COMPLETED = "completed"
 REQUESTED = "requested"
 
+# What a merchant has to see to.
+TO_DO = (PAID, ACKNOWLEDGED, PACKING)
+
 BUYER, MERCHANT, STAFF = Role.BUYER, Role.MERCHANT, Role.STAFF
 CARRIER, SYSTEM = Role.CARRIER, Role.SYSTEM
 SELLERS = (MERCHANT, STAFF)

@@ -5,4 +5,4 @@ class PaymentsConfig(AppConfig):
     name = "payments"
 
     def ready(self) -> None:
-        from payments import audit, handlers  # noqa: F401 they register themselves
+        from payments import audit, handlers, monitor  # noqa: F401 they register themselves

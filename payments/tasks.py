@@ -4,6 +4,7 @@ from celery import shared_task
 
 from accounts.actors import Actor, Role
 from payments.channels.base import ChannelDown, ChannelRefused, channel_named
+from payments.handlers import refund_at_channel
 from payments.models import Attempt, ChannelFact, Refund
 from payments.selectors import unknown_attempt_ids, unknown_refund_ids
 from payments.services.collect import attempt_answer_record
@@ -46,3 +47,9 @@ def ask_after_refund(refund_id: int) -> None:
         actor=Actor(Role.CHANNEL, channel),
         origin=ChannelFact.Origin.QUERY,
     )
+
+
+@shared_task(throws=(ChannelDown, ChannelRefused))
+def send_refund(refund_id: int) -> None:
+    """Asks the channel for a refund whose event does not get on; by the same key, so never twice."""
+    refund_at_channel(refund_id)

@@ -24,9 +24,10 @@ from accounts.consoles import (
     ReasonForm,
     platform_site,
 )
+from core import monitor
 from core.ids import gene, gene_of
 from core.intervene import stream_retry, stream_skip
-from core.models import Hook, OutboxStream
+from core.models import Alarm, Hook, OutboxStream
 
 MOST_COUNTED = 1000
 NOT_UNDERSTOOD = (Hook.State.REVIEW, Hook.State.UNMATCHED)
@@ -179,11 +180,66 @@ class Hooks(PlatformModelAdmin):
         return bytes(row.payload).decode(errors="replace")
 
 
+class AlarmFilter(ChoiceFilter):
+    """Those that are open, unless all are asked for."""
+
+    title = gettext_lazy("standing")
+    parameter_name = "standing"
+    options: ClassVar = [("open", gettext_lazy("open")), ("resolved", gettext_lazy("resolved"))]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        chosen = {"open": Q(resolved_at=None), "resolved": Q(resolved_at__isnull=False)}
+        return queryset.filter(chosen.get(self.value() or "", Q()))
+
+
+@register(Alarm, site=platform_site)
+class Alarms(PlatformModelAdmin):
+    """What the monitor has found, and what is to be done about it."""
+
+    menu = Menu.KERNEL
+    icon = "notifications_active"
+    label = "Alarms"
+    list_display = (
+        "condition",
+        "words",
+        "owner",
+        "level",
+        "count",
+        "oldest",
+        "first_seen_at",
+        "last_seen_at",
+        "notified_at",
+        "resolved_at",
+    )
+    list_filter = (AlarmFilter,)
+    fields = (*list_display, "note", "runbook")
+    readonly_fields = fields
+
+    def words(self, row: Alarm) -> str:
+        return self._said(row, "words")
+
+    def owner(self, row: Alarm) -> str:
+        return self._said(row, "owner")
+
+    def runbook(self, row: Alarm) -> str:
+        return self._said(row, "runbook")
+
+    def _said(self, row: Alarm, what: str) -> str:
+        """Nothing for a condition that there was once."""
+        return str(getattr(monitor.conditions.get(row.condition), what, ""))
+
+
 def standing_still(request: HttpRequest) -> Iterable[Figure]:
-    """Parked and failing streams, and notifications that nobody could make sense of."""
+    """Alarms, parked and failing streams, and notifications that nobody could make sense of."""
+    alarms = reverse("platform:core_alarm_changelist")
     streams = reverse("platform:core_outboxstream_changelist")
     hooks = reverse("platform:core_hook_changelist")
     return [
+        Figure(
+            _("Open alarms"),
+            _counted(Alarm.objects.filter(resolved_at=None)),
+            f"{alarms}?standing=open",
+        ),
         Figure(
             _("Parked streams"),
             _counted(OutboxStream.objects.filter(parked=True)),

@@ -39,7 +39,9 @@ MAY_OPEN_TRANSACTIONS = {
     "core/command.py",  # what services run in
     "core/idempotency.py",  # the savepoint around a refused service
     "core/relay.py",  # its bookkeeping
-    "core/audit.py",  # one snapshot
+    "core/audit.py",  # building its views
+    "core/snapshot.py",  # reading only
+    "core/monitor.py",  # the savepoint around a condition that can't be read
     "core/reference.py",  # reference rows, written by migrate
     "accounts/rows.py",  # the savepoint around an insert that may lose a race
     "payments/services/hooks.py",  # the savepoint around a notice that does not fit

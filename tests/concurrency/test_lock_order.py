@@ -59,12 +59,14 @@ from orders.services.note import note_add
 from orders.services.pay import order_group_pay
 from orders.services.refill import cart_refill
 from orders.services.refund import order_refund
+from orders.services.remind import merchant_remind
 from orders.services.request import (
     cancel_request_approve,
     cancel_request_decline,
     cancel_request_open,
     cancel_request_withdraw,
 )
+from orders.services.resume import order_group_resume
 from orders.services.summary import order_group_summarise
 from payments.channels.base import Answer
 from payments.models import Attempt, Refund
@@ -125,6 +127,7 @@ def traces(db: None) -> list[Trace]:
         ask_to_cancel()
         run_out_of_time()
         capture_twice()
+        take_up_again()
         hear_from_outside()
         deliver_events()
         tell_by_mail()
@@ -333,6 +336,13 @@ def capture_twice() -> None:
     capture(second)
     order_group_pay(group_id=group.pk, payment_id=payment_of(group).pk, actor=TESTER)
     capture(first)
+
+
+def take_up_again() -> None:
+    group = make_paid_group(orders=2)
+    order_group_resume(group_id=group.pk, actor=TESTER)
+    for order in group.orders.all():
+        merchant_remind(order_id=order.pk, after="pay", actor=TESTER)
 
 
 def answered(attempt: Attempt, status: str) -> None:

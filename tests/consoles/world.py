@@ -16,7 +16,7 @@ from accounts.consoles import ConsoleSite
 from accounts.models import Merchant, MerchantMember, User
 from accounts.services import member_add
 from accounts.totp import totp_give
-from core.models import Hook, OutboxStream
+from core.models import Alarm, Hook, OutboxStream
 from delivery.models import Shipment
 from inventory.models import Location, StockItem
 from inventory.services import stock_adjust
@@ -130,7 +130,11 @@ def platform_rows(*stalls: Stall) -> list[Model]:
         payload=b'{"a": 1}',
         received_at="2026-11-01T00:00Z",
     )
-    models = (OrderGroup, Hook, OutboxStream, User)
+    seen = "2026-11-01T00:00Z"
+    Alarm.objects.create(
+        condition="S1", level="warn", count=1, first_seen_at=seen, last_seen_at=seen
+    )
+    models = (OrderGroup, Alarm, Hook, OutboxStream, User)
     return [row for stall in stalls for row in stall.rows] + [
         row for model in models for row in model._default_manager.all()[:2]
     ]

@@ -8,7 +8,7 @@ from django.db import connection
 from django.utils import timezone
 
 from core import audit, outbox, tasks
-from core.heartbeats import silent_hearts
+from core.heartbeats import beat, silent_hearts
 from core.models import Heartbeat, OutboxEvent
 from core.outbox import Event
 from tests.core.outbox_parts import consume, numbers, registry, stream, tell_each
@@ -27,19 +27,19 @@ def own_registry(transactional_db: None) -> Iterator[None]:
 
 def test_a_beating_heart_is_heard_for_fifteen_seconds() -> None:
     tasks.heartbeat()
-    tasks.beat(name="relay")
+    beat(name="relay")
     assert silent_hearts() == []
 
     Heartbeat.objects.filter(name="relay").update(at=timezone.now() - timedelta(seconds=16))
     assert silent_hearts() == ["relay"]
 
-    tasks.beat(name="relay")
+    beat(name="relay")
     assert silent_hearts() == []
 
 
 def test_the_outbox_is_left_to_a_relay_that_lives() -> None:
     tell_each(1, 1)
-    tasks.beat(name="relay")
+    beat(name="relay")
 
     tasks.drain_outbox()
 

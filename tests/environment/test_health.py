@@ -9,9 +9,8 @@ from django.db.models import F
 from django.test import Client
 
 from config.celery import app, broker_options
-from core.heartbeats import HEARTS, LONGEST_SILENCE
+from core.heartbeats import HEARTS, LONGEST_SILENCE, beat
 from core.models import Heartbeat
-from core.tasks import beat
 
 
 @pytest.fixture

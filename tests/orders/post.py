@@ -1,5 +1,7 @@
 """Stands in for the workers of the post: delivers what is due, until nothing is."""
 
+from django.db.models import F
+
 from core import relay
 from core.models import OutboxStream
 
@@ -13,6 +15,6 @@ def deliver_mails() -> None:
 
 
 def waiting_mails() -> list[int]:
-    """Mail streams that have not been delivered, oldest first."""
-    waiting = OutboxStream.objects.filter(aggregate_type="mail", delivered_seq=0)
+    """Mail streams with something to deliver, oldest first."""
+    waiting = OutboxStream.objects.filter(aggregate_type="mail", last_seq__gt=F("delivered_seq"))
     return list(waiting.order_by("id").values_list("pk", flat=True))

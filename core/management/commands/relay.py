@@ -8,9 +8,9 @@ from django.core.management.base import BaseCommand
 from django.db import InterfaceError, OperationalError, connection
 
 from core import relay
-from core.heartbeats import silent_hearts
+from core.heartbeats import beat, silent_hearts
 from core.sweep import vital_clocks
-from core.tasks import beat, hand_over
+from core.tasks import hand_over
 
 IDLE_SECONDS = 0.02
 HEARTBEAT_SECONDS = 2.0

@@ -1,0 +1,53 @@
+"""Reminding a merchant of an order that waits for them, once for each thing that they have to do."""
+
+from accounts.actors import Actor
+from core.command import command
+from core.models import OutboxEvent, StateChange
+from core.outbox import Fact, emit
+from orders import states
+from orders.locks import lock_order
+from orders.models import Order
+
+TEMPLATE = "order_waiting"
+
+
+@command
+def merchant_remind(*, order_id: int, after: str, actor: Actor) -> bool:
+    """Has the merchant's people told by mail that nothing has come after a step: `pay`, `acknowledge`.
+
+    Quiet, answering False, where they were told of that step, where the order has gone on, and for
+    customers who get no mail. Locks the group, the order. Emits `mail.requested`.
+    """
+    group, order = lock_order(order_id)
+    if order.status not in states.TO_DO or not group.customer.accepts_mail:
+        return False
+    step = StateChange.objects.filter(
+        shard_key=order.shard_key, noun="order", object_id=order.id, verb=after
+    ).latest("seq")
+    fact = _request(order, str(step.event_id))
+    if _was_told(order, fact):
+        return False
+    emit([fact])
+    return True
+
+
+def _request(order: Order, event_id: str) -> Fact:
+    return Fact(
+        stream=("mail", order.id),
+        shard_key=order.shard_key,
+        type="mail.requested",
+        object_id=order.id,
+        payload={"event_id": event_id, "template": TEMPLATE, "group_id": str(order.group_id)},
+        external=True,
+    )
+
+
+def _was_told(order: Order, fact: Fact) -> bool:
+    """The order's own stream of mails has reminders only; the lock on the order keeps them single."""
+    aggregate_type, aggregate_id = fact.stream
+    return OutboxEvent.objects.filter(
+        stream__shard_key=order.shard_key,
+        stream__aggregate_type=aggregate_type,
+        stream__aggregate_id=aggregate_id,
+        payload=fact.payload,
+    ).exists()
