@@ -1,4 +1,4 @@
-"""`manage.py bench`: placing an order in process or over HTTP, beside baselines that only write."""
+"""`manage.py bench`: placing in process or over HTTP beside baselines that only write; expiring."""
 
 import json
 from collections.abc import Callable
@@ -11,7 +11,7 @@ from django.core.management.base import BaseCommand, CommandParser
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from orders.management.bench import baselines, over_http, shop
+from orders.management.bench import baselines, expiry, over_http, shop
 from orders.management.bench.measure import Result, Way, run
 
 BEGIN_AND_COMMIT = 2
@@ -32,22 +32,33 @@ class Command(BaseCommand):
         )
         parser.add_argument("--rounds", type=int, default=5)
         parser.add_argument("--http", action="store_true", help="by web servers on PORT + 10, 11")
+        parser.add_argument("--expiry", action="store_true", help="how late unpaid groups expire")
+        parser.add_argument("--groups", type=int, default=3000, help="with --expiry")
+        parser.add_argument("--minutes", type=float, default=1.0, help="with --expiry")
         parser.add_argument("--output", type=Path, default=settings.STATE_DIR / "bench.json")
 
     def handle(self, *args: Any, **options: Any) -> None:
         before = connection.settings_dict["NAME"]
         connection.creation.create_test_db(verbosity=0, autoclobber=True, serialize=False)
         try:
-            measure = self.measure_http if options["http"] else self.measure
-            figures = measure(options["orders"], options["rounds"])
+            figures = self.figures(options)
         finally:
             connection.creation.destroy_test_db(before, verbosity=0)
         options["output"].write_text(json.dumps(figures, indent=2) + "\n")
-        if options["http"]:
+        if options["expiry"]:
+            self.stdout.write("\n".join(expiry.table(figures)))
+        elif options["http"]:
             self.stdout.write("\n".join(over_http.table(figures)))
         else:
             self.report(figures)
         self.stdout.write(f"written to {options['output']}")
+
+    def figures(self, options: dict[str, Any]) -> dict[str, Any]:
+        """Of what was asked for."""
+        if options["expiry"]:
+            return expiry.measure(groups=options["groups"], minutes=options["minutes"])
+        measure = self.measure_http if options["http"] else self.measure
+        return measure(options["orders"], options["rounds"])
 
     def measure(self, orders: int, rounds: int) -> dict[str, Any]:
         """Rounds of place, one call, statements, in turn, so that a drifting machine hits all."""
