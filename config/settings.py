@@ -130,6 +130,8 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # The broker's default is the database itself: nothing more to run.
 BROKER_URL = env("BROKER_URL", default="pgmq://")
+# What hints at a deadline beside the scan (orders/triggers.py): message, listener.
+EXPIRY_TRIGGERS = env.list("EXPIRY_TRIGGERS", default=[])
 CACHES = {"default": env.cache_url("CACHE_URL", default="locmemcache://")}
 
 AUTH_USER_MODEL = "accounts.User"

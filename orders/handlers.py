@@ -1,7 +1,10 @@
 """The one list of what orders do about what the capabilities have learned."""
 
+from django.conf import settings
+
 from accounts.actors import system
-from core.outbox import Event, on
+from core.outbox import Event, Fact, emit, external, on, on_batch
+from orders import triggers
 from orders.services.expire import order_group_expire
 from orders.services.fulfil import order_deliver
 from orders.services.pay import order_group_pay
@@ -16,6 +19,29 @@ def pay_group(event: Event) -> None:
         payment_id=event.aggregate_id,
         actor=system("payment.captured"),
     )
+
+
+@on_batch("order_group.placed", "order_group.extended", "order_group.prolonged")
+def request_hints(events: list[Event]) -> None:
+    """Whoever is to hint at the new deadline is told so by a worker, for it is outside."""
+    if settings.EXPIRY_TRIGGERS:
+        emit([_hint(event) for event in events])
+
+
+def _hint(event: Event) -> Fact:
+    return Fact(
+        stream=("expiry", event.object_id),
+        shard_key=event.shard_key,
+        type="expiry.hint_requested",
+        object_id=event.object_id,
+        external=True,
+    )
+
+
+@external("expiry")
+def set_hints(event: Event) -> None:
+    """Sets them by the deadline that the group has by now."""
+    triggers.arm(event.object_id)
 
 
 @on("attempt.closed", "attempt.failed")

@@ -23,6 +23,7 @@ from orders.addresses import address_lines
 from orders.links import link_url
 from orders.models import CancelRequest, Order, OrderGroup, OrderLine
 from payments.models import Refund
+from payments.selectors import attempts_of
 
 MOST_LINES = 40  # in one mail; the order's page has them all
 LONGEST_SUBJECT = 200
@@ -116,7 +117,12 @@ def _confirmed(matter: Matter) -> Context:
 
 
 def _expired(matter: Matter) -> Context:
-    return {"parts": parts_of(matter.group), "deadline": matter.group.pay_before}
+    """`is_certain` says that no channel owes us an answer, so that nobody was charged."""
+    return {
+        "parts": parts_of(matter.group),
+        "deadline": matter.group.pay_before,
+        "is_certain": not any(attempt.is_live for attempt in attempts_of(matter.group.id)),
+    }
 
 
 def _cancelled(matter: Matter) -> Context | None:

@@ -53,7 +53,13 @@ def shop_children() -> list[Child]:
             argv=[PYTHON, "manage.py", "relay"],
             answers=heart_beats("relay"),
         ),
+        *([listener()] if "listener" in settings.EXPIRY_TRIGGERS else []),
     ]
+
+
+def listener() -> Child:
+    """Hears of deadlines from Redis, where that is wanted."""
+    return Child(name="listener", argv=[PYTHON, "manage.py", "expiry_listener"])
 
 
 def sandbox_children() -> list[Child]:

@@ -22,7 +22,7 @@ from delivery.models import Shipment
 from orders.links import link_url
 from orders.models import Mail, Order, OrderGroup
 from orders.services.cancel import order_cancel, order_group_cancel
-from orders.services.expire import order_group_expire
+from orders.services.expire import order_group_expire, order_groups_expire
 from orders.services.fulfil import order_deliver, order_ship
 from orders.services.mail import mail_write
 from orders.services.request import (
@@ -38,6 +38,7 @@ from tests.factories.story import (
     CHANNEL,
     MERCHANT,
     capture,
+    expire_for_good,
     make_delivering_merchant,
     make_group,
     make_paid_group,
@@ -143,6 +144,34 @@ def test_a_group_that_ran_out_of_time_gets_one_mail_for_all_its_orders() -> None
 
     assert sent() == [f"Expired without payment: order {group.number}"]
     assert "You have not been charged" in post_office.outbox[0].body
+
+
+def test_each_group_of_a_batch_gets_its_mail() -> None:
+    groups = [make_group(), make_group()]
+    deliver_mails()
+    clock.advance(timedelta(minutes=31))
+    assert order_groups_expire(group_ids=[group.pk for group in groups], actor=TESTER) == 2
+    post_office.outbox.clear()
+
+    deliver_mails()
+
+    assert sorted(sent()) == sorted(
+        f"Expired without payment: order {group.number}" for group in groups
+    )
+
+
+def test_where_the_channel_stayed_silent_the_mail_does_not_say_that_nothing_was_charged() -> None:
+    group = make_group()
+    start_payment(group)
+    deliver_mails()
+    expire_for_good(group)
+    post_office.outbox.clear()
+
+    deliver_mails()
+
+    [mail] = post_office.outbox
+    assert "You have not been charged" not in mail.body
+    assert "If you are charged all the same, the money goes back to you." in mail.body
 
 
 def test_an_unpaid_group_that_is_called_off_gets_one_mail_for_all_its_orders() -> None:

@@ -17,7 +17,16 @@ from payments.models import Attempt
 from payments.services.collect import attempt_answer_record
 from tests.factories import TESTER
 from tests.factories.shopper import cart_of, cost, visitor
-from tests.factories.story import BUYER, CHANNEL, capture, make_group, make_paid_group, pay, place
+from tests.factories.story import (
+    BUYER,
+    CHANNEL,
+    capture,
+    expire_for_good,
+    make_group,
+    make_paid_group,
+    pay,
+    place,
+)
 from tests.factories.story import make_stocked_sku as stocked
 
 pytestmark = pytest.mark.django_db
@@ -177,6 +186,15 @@ def test_after_the_deadline_it_says_so_and_looks_again_until_all_is_released() -
     order_group_expire(group_id=group.pk, actor=TESTER)
     assert "Put these items back in my basket" in look(group)
     assert "Refresh" not in Client().get(page_of(group))
+
+
+def test_where_the_channel_stayed_silent_it_does_not_say_that_nothing_was_charged() -> None:
+    group = make_group()
+    press(group)
+    expire_for_good(group)
+    html = look(group)
+    assert "You have not been charged" not in html
+    assert "If you are charged all the same, the money goes back to you." in html
 
 
 def test_money_that_came_too_late_leads_to_the_page_that_tells_of_it() -> None:

@@ -1,6 +1,6 @@
 """`manage.py bench`: placing an order in process or over HTTP, beside baselines that only write.
 
-Also what ids cost, and the order's page with everybody far away.
+Also how late unpaid groups expire, what ids cost, and the order's page with everybody far away.
 """
 
 import json
@@ -14,7 +14,7 @@ from django.core.management.base import BaseCommand, CommandParser
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from orders.management.bench import baselines, ids, order_page, over_http, shop
+from orders.management.bench import baselines, expiry, ids, order_page, over_http, shop
 from orders.management.bench.measure import Result, Way, run
 
 BEGIN_AND_COMMIT = 2
@@ -42,6 +42,9 @@ class Command(BaseCommand):
         parser.add_argument(
             "--order-page", action="store_true", help="with all that it asks far away"
         )
+        parser.add_argument("--expiry", action="store_true", help="how late unpaid groups expire")
+        parser.add_argument("--groups", type=int, default=3000, help="with --expiry")
+        parser.add_argument("--minutes", type=float, default=1.0, help="with --expiry")
         parser.add_argument("--output", type=Path, default=settings.STATE_DIR / "bench.json")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -58,6 +61,9 @@ class Command(BaseCommand):
     def chosen(self, options: dict[str, Any]) -> tuple[dict[str, Any], Table]:
         """The figures that are asked for, and what makes a table of them."""
         orders, rounds = options["orders"], options["rounds"]
+        if options["expiry"]:
+            figures = expiry.measure(groups=options["groups"], minutes=options["minutes"])
+            return figures, expiry.table
         if options["ids"]:
             return ids.measure(IDS_SECONDS), ids.table
         if options["order_page"]:
