@@ -83,16 +83,9 @@ def unpaid(world: World) -> Scene:
     return Scene(world, group, attempt)
 
 
-def overdue(world: World) -> Scene:
-    """The same, after the deadline."""
-    scene = unpaid(world)
-    clock.advance(OVER)
-    return scene
-
-
 def captured(world: World) -> Scene:
-    """We know of the money; orders have not heard of it, and the deadline has passed."""
-    scene = overdue(world)
+    """We know of the money; orders have not heard of it."""
+    scene = unpaid(world)
     ask_at_return(scene)
     return scene
 
@@ -108,20 +101,13 @@ def paid(world: World) -> Scene:
     ask(world, second)
     deliver_all()
     world.till.pay(first)
-    return Scene(world, group, first)
+    return Scene(world, fresh_row(group), first)
 
 
 def packing(world: World) -> Scene:
     """The same, and the first order is on the packing table."""
     scene = paid(world)
     pack(scene.order)
-    return scene
-
-
-def packing_late(world: World) -> Scene:
-    """The same, when its time to pay is long over."""
-    scene = packing(world)
-    clock.advance(OVER)
     return scene
 
 
@@ -149,6 +135,8 @@ def ask(world: World, attempt: Attempt) -> None:
 
 
 def expire(scene: Scene) -> None:
+    """The deadline passes, whoever is just at it, and the sweeper comes."""
+    clock.advance(OVER)
     order_group_expire(group_id=scene.group.id, actor=TESTER)
 
 
@@ -222,10 +210,10 @@ def place_of(first: str, second: str) -> Callable[[World], Scene]:
     """Where both are conceivable."""
     both = {first, second}
     if "ship" in both:
-        return packing_late if "expire" in both else packing
+        return packing
     if "refund" in both:
         return captured if "expire" in both else paid
-    return overdue if "expire" in both else unpaid
+    return unpaid
 
 
 # What is left.
