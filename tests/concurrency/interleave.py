@@ -7,7 +7,7 @@ on. For every k these are all the orders in which one of two transactions can be
 
 import re
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass
 from threading import Event
@@ -101,6 +101,7 @@ class Stage:
             waited = self._is_held_up(coming)
         finally:
             halt.let_go.set()
+            wait([going, coming], PATIENCE_SECONDS)
         return Meeting(
             pause=halt.pause,
             first=going.result(PATIENCE_SECONDS),
