@@ -15,6 +15,7 @@ from typing import ParamSpec, TypeVar
 
 from django.db import OperationalError, connection, transaction
 
+from core.crash import crash_point
 from core.errors import ProgrammingMistake
 
 P = ParamSpec("P")
@@ -31,6 +32,7 @@ class RunningTransaction:
 
     def __init__(self, *, offered: bool) -> None:
         self.offered = offered  # to the one service that a carrier may call
+        self.service = ""
 
 
 def running() -> RunningTransaction:
@@ -55,7 +57,7 @@ def command(service: Callable[P, R]) -> Callable[P, R]:
             return repeat(lambda: _in_own_transaction(service, *args, **kwargs))
         if not token.offered:
             raise ProgrammingMistake(f"{service.__name__} called inside another command")
-        token.offered = False
+        token.offered, token.service = False, service.__name__
         return service(*args, **kwargs)
 
     return run
@@ -76,7 +78,8 @@ def in_savepoint(work: Callable[[], R], *, keep: Callable[[R], object]) -> R:
 
 
 def _in_own_transaction(service: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
-    with _transaction(offered=False):
+    with _transaction(offered=False) as token:
+        token.service = service.__name__
         return service(*args, **kwargs)
 
 
@@ -88,13 +91,16 @@ def carrier() -> Iterator[None]:
 
 
 @contextmanager
-def _transaction(*, offered: bool) -> Iterator[None]:
+def _transaction(*, offered: bool) -> Iterator[RunningTransaction]:
+    token = RunningTransaction(offered=offered)
     with transaction.atomic(durable=True):
-        connection.quayside_transaction = RunningTransaction(offered=offered)  # type: ignore[attr-defined]
+        connection.quayside_transaction = token  # type: ignore[attr-defined]
         try:
-            yield
+            yield token
+            crash_point(f"before_commit:{token.service}")
         finally:
             connection.quayside_transaction = None  # type: ignore[attr-defined]
+    crash_point(f"after_commit:{token.service}")
 
 
 def repeat(work: Callable[[], R]) -> R:

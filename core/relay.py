@@ -142,6 +142,7 @@ def deliver_external(stream_id: int) -> int:
             except Exception as error:  # noqa: BLE001 whatever it is, the stream waits and says so
                 _set_back(claim.token, event, error)
                 return delivered
+            crash_point("task_before_advance")
             if not _advance(claim.token, {stream_id: event.seq}, keep=event is not events[-1]):
                 return delivered  # the lease ran out: the stream is another task's
             delivered += 1

@@ -1,0 +1,236 @@
+"""Races that one lock decides, and a way to switch that lock off."""
+
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from types import ModuleType
+from typing import Any
+
+import pytest
+from django.db.models import Model, QuerySet
+
+from core.command import running
+from core.locks import locked
+from delivery.locks import lock_shipment
+from delivery.models import Shipment
+from delivery.services import hand_over, parcel_event_record, shipments_void
+from inventory.models import StockItem
+from inventory.services import stock_restock
+from orders.models import Cart, OrderGroup
+from orders.selectors.checkout import checkout_view
+from orders.services.cart import cart_identify, cart_line_add, cart_merge, cart_open
+from orders.services.checkout import checkout_complete, checkout_update
+from orders.services.place import order_group_place
+from payments.channels.base import channel_named
+from payments.models import Refund
+from payments.services.refund import refund_answer_record, refund_send
+from tests.concurrency import scenes
+from tests.concurrency.interleave import Stage
+from tests.concurrency.scenes import Scene, World
+from tests.concurrency.till import NAME
+from tests.factories import TESTER, fresh, make_customer
+from tests.factories.parcels import SCANNED_AT, prepare
+from tests.factories.stock import in_command
+from tests.factories.story import (
+    BUYER,
+    CHANNEL,
+    Basket,
+    fill_cart,
+    make_checkout,
+    make_stocked_sku,
+    ship,
+)
+from tests.faults.deeds import ANSWERS
+
+Act = Callable[[Any], object]
+
+
+@dataclass(frozen=True)
+class Race:
+    """Two parties at one thing; `harm` says what they have done to it together, '' for none."""
+
+    make: Callable[[World], Any]
+    first: Act
+    second: Act
+    harm: Callable[[Any], str]
+
+    def run(self, stage: Stage, world: World, *, at: int) -> tuple[str, bool]:
+        """The harm that is done with the second in that pause, and whether there was that pause."""
+        thing = self.make(world)
+        try:
+            meeting = stage.meet(partial(self.first, thing), partial(self.second, thing), at=at)
+        except Exception as error:  # noqa: BLE001 what a later guard cries out
+            return repr(error), True
+        return self.harm(thing), meeting.pause is not None
+
+
+def switch_off(monkeypatch: pytest.MonkeyPatch, module: ModuleType, name: str) -> None:
+    """The lock function of that name reads its rows without locking them; they pass for locked."""
+
+    def read(rows: QuerySet[Any], **options: Any) -> list[Any]:
+        return look(rows) if name in callers() else locked(rows, **options)
+
+    monkeypatch.setattr(module, "locked", read)
+
+
+def look(rows: QuerySet[Any]) -> list[Any]:
+    found: list[Model] = list(rows.order_by("pk"))
+    for row in found:
+        row.__dict__["_locked_in"] = running()
+    return found
+
+
+def callers() -> set[str]:
+    """The functions that are running, the innermost few."""
+    frame, names = sys._getframe(1), set()
+    for _ in range(6):
+        names.add(frame.f_code.co_name)
+        if frame.f_back is None:
+            break
+        frame = frame.f_back
+    return names
+
+
+# What is left of a group is judged as everywhere.
+
+
+def harm_of_group(scene: Scene) -> str:
+    scenes.settle(scene)
+    return "; ".join(scenes.troubles(scene))
+
+
+def sent_refund(world: World) -> Refund:
+    scene = scenes.paid(world)
+    scenes.refund(scene)
+    refund = Refund.objects.latest("pk")
+    return refund_send(refund_id=refund.id, actor=TESTER)
+
+
+def hear_of_refund(refund: Refund) -> None:
+    answer = channel_named(NAME).refund(
+        key=refund.channel_key,
+        payment_key=refund.attempt.channel_key,
+        amount_minor=refund.amount_minor,
+    )
+    refund_answer_record(refund_id=refund.id, answer=answer, actor=CHANNEL)
+
+
+def none(_thing: object) -> str:
+    """Only an error would tell."""
+    return ""
+
+
+# Baskets.
+
+
+def basket(_world: World) -> Basket:
+    return fill_cart([(make_stocked_sku(), 1)])
+
+
+def place(basket: Basket) -> None:
+    order_group_place(cart_id=basket.cart_id, checkout=make_checkout(basket), actor=BUYER)
+
+
+def add_to(basket: Basket) -> None:
+    sku = make_stocked_sku()
+    cart_line_add(cart_id=basket.cart_id, sku_id=sku.pk, quantity=1, actor=BUYER)
+
+
+def placed_twice(basket: Basket) -> str:
+    groups = OrderGroup.objects.filter(cart_id=basket.cart_id).count()
+    return f"{groups} orders of one basket" if groups > 1 else ""
+
+
+def differs(basket: Basket) -> str:
+    """A placed basket holds just what was ordered."""
+    cart = Cart.objects.get(pk=basket.cart_id)
+    if not cart.placed_group_id:
+        return ""
+    ordered = OrderGroup.objects.get(pk=cart.placed_group_id).orders.values_list("lines__sku")
+    held = cart.lines.values_list("sku")
+    return "" if set(ordered) == set(held) else "the basket is not what was ordered"
+
+
+def checkout(_world: World) -> Basket:
+    filled = fill_cart([(make_stocked_sku(), 1)])
+    checkout_update(cart_id=filled.cart_id, answers=ANSWERS, delivery_methods={}, actor=BUYER)
+    return filled
+
+
+def complete(basket: Basket) -> None:
+    record = Cart.objects.get(pk=basket.cart_id).checkout
+    total_minor = checkout_view(record).total_minor
+    checkout_complete(token=record.token, expected_total_minor=total_minor, actor=BUYER)
+
+
+def guests_basket(_world: World) -> Basket:
+    """A guest's, who names an address; whoever logs in has one, too."""
+    cart, sku = cart_open(customer=None, actor=BUYER), make_stocked_sku()
+    cart_line_add(cart_id=cart.pk, sku_id=sku.pk, quantity=1, actor=BUYER)
+    cart_identify(cart_id=cart.pk, email=fresh("guest{}@example.com"), name="Ada", actor=BUYER)
+    return Basket(cart.pk, sku.price_minor + 500)
+
+
+def log_in(basket: Basket) -> None:
+    customer = make_customer()
+    fill_cart([(make_stocked_sku(), 1)], customer)
+    cart_merge(guest_cart_id=basket.cart_id, customer=customer, actor=BUYER)
+
+
+# Goods and parcels.
+
+
+@dataclass(frozen=True)
+class Returned:
+    """A line of two units that were shipped, and what was on hand then."""
+
+    line_id: int
+    item: StockItem
+
+
+def shipped_line(world: World) -> Returned:
+    scene = scenes.paid(world)
+    order = ship(scene.order)
+    line = order.lines.get()
+    return Returned(line.id, StockItem.objects.get(sku=line.sku_id))
+
+
+def take_back(returned: Returned) -> None:
+    stock_restock(quantity=2, dedup_key=fresh("back-{}"), actor=TESTER, reference=returned.line_id)
+
+
+def more_than_left(returned: Returned) -> str:
+    now = StockItem.objects.get(pk=returned.item.pk).on_hand
+    return "more came back than had left" if now > returned.item.on_hand + 2 else ""
+
+
+def parcel_on_its_way(world: World) -> Shipment:
+    scene = scenes.paid(world)
+    order = ship(scene.order)
+    return Shipment.objects.get(reference=order.id)
+
+
+def scan(shipment: Shipment) -> None:
+    parcel_event_record(
+        shipment_id=shipment.id,
+        code="delivered",
+        at=SCANNED_AT,
+        event_id=fresh("scan-{}"),
+        actor=TESTER,
+    )
+
+
+def prepared(_world: World) -> Shipment:
+    return prepare(carrier="manual")
+
+
+def give_up(shipment: Shipment) -> None:
+    in_command(shipments_void, references=[shipment.reference], reason="race")
+
+
+def give_away(shipment: Shipment) -> None:
+    def part(*, actor: Any) -> None:
+        hand_over(shipment=lock_shipment(shipment.id), actor=actor)
+
+    in_command(part)

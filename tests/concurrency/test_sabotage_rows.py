@@ -1,0 +1,194 @@
+"""Every constraint refuses the row that breaks it, by its name; taken away, it lets that row in.
+
+Rows are put in as plain SQL, so that nothing but the database stands in their way.
+"""
+
+from collections.abc import Iterator
+from itertools import count
+from typing import Any
+
+import pytest
+from django.apps import apps
+from django.db import IntegrityError, connection, models, transaction
+from django.db.models import CheckConstraint, UniqueConstraint
+
+pytestmark = pytest.mark.django_db
+
+Row = dict[str, Any]
+Guard = CheckConstraint | UniqueConstraint
+
+# Something of each type; the genes are 0.
+SOMETHING = {
+    "smallint": "1",
+    "integer": "1",
+    "bigint": "1",
+    "boolean": "false",
+    "jsonb": "{}",
+    "bytea": "",
+    "timestamp with time zone": "2026-11-01T00:00Z",
+    "interval": "0",
+    "uuid": "00000000-0000-0000-0000-000000000001",
+}
+# What else a sound row of these needs.
+SOUND: dict[str, Row] = {
+    "core_outboxstream": {"delivered_seq": 0},
+    "inventory_reservation": {"shipped_quantity": 0},
+    "orders_ordergroup": {"discount_minor": 1, "tax_minor": 0, "items_minor": 1},
+    "orders_order": {"delivery_minor": 0},
+    "orders_orderline": {"shipped_quantity": 0, "cancelled_quantity": 0},
+    "payments_channelfact": {"refund_id": None},
+}
+# What breaks each CHECK.
+BREAKS: dict[str, Row] = {
+    "core_stream_delivered_bounds": {"delivered_seq": 2},
+    "payments_entry_amount_not_zero": {"amount_minor": 0},
+    "payments_payment_amount_positive": {"amount_minor": 0},
+    "payments_payment_refund_bounds": {"refunded_minor": 2},
+    "payments_share_amount_positive": {"amount_minor": 0, "refunded_minor": 0},
+    "payments_share_refund_bounds": {"refunded_minor": 2},
+    "payments_attempt_amount_positive": {"amount_minor": 0},
+    "payments_channelfact_one_subject": {"refund_id": 1},
+    "payments_refund_amount_positive": {"amount_minor": 0},
+    "payments_refundshare_amount_positive": {"amount_minor": 0},
+    "inventory_stockitem_bounds": {"reserved": 2},
+    "inventory_reservation_quantity": {"quantity": 0},
+    "inventory_reservation_shipped": {"shipped_quantity": 2},
+    "inventory_reservation_all_shipped": {"status": "shipped"},
+    "inventory_stockmovement_moves": {"on_hand_change": 0, "reserved_change": 0},
+    "delivery_method_price": {"price_minor": -1},
+    "delivery_rate_price": {"price_minor": -1},
+    "delivery_quote_amount": {"amount_minor": -1},
+    "delivery_shipmentline_quantity": {"quantity": 0},
+    "orders_group_total": {"total_minor": 2},
+    "orders_group_total_not_negative": {
+        "total_minor": -1,
+        "items_minor": -1,
+        "called_off_minor": 0,
+        "delivery_minor": 0,
+        "discount_minor": 0,
+    },
+    "orders_group_called_off_bounds": {"called_off_minor": 2},
+    "orders_group_extensions_left": {"extensions_left": -1},
+    "orders_order_total": {"total_minor": 2},
+    "orders_order_commission_bounds": {"commission_minor": 2},
+    "orders_order_called_off_bounds": {"called_off_minor": 2},
+    "orders_line_quantity": {"quantity": 0, "total_minor": 0},
+    "orders_line_quantity_bounds": {"shipped_quantity": 1, "cancelled_quantity": 1},
+    "orders_line_total": {"total_minor": 2},
+    "orders_note_says_something": {"text": ""},
+    "orders_cartline_quantity": {"quantity": 0},
+}
+# Whatever breaks the one breaks the other too, which is asked before it.
+JUDGED_FIRST = {"orders_group_total_not_negative": "orders_group_called_off_bounds"}
+# Where a UNIQUE holds for some states only.
+IN_STATE: dict[str, Row] = {
+    "inventory_reservation_live_once": {"status": "held"},
+    "payments_attempt_one_open": {"status": "created"},
+    "orders_cancelrequest_one_open": {"status": "requested"},
+}
+APPS = ("core", "payments", "inventory", "delivery", "orders")
+
+numbers = count(1)
+
+
+def guards(kind: type[Guard]) -> dict[str, tuple[type[models.Model], Guard]]:
+    return {
+        constraint.name: (model, constraint)
+        for app in APPS
+        for model in apps.get_app_config(app).get_models()
+        for constraint in model._meta.constraints
+        if isinstance(constraint, kind)
+    }
+
+
+CHECKS, UNIQUES = guards(CheckConstraint), guards(UniqueConstraint)
+
+
+def sound_row(model: type[models.Model]) -> Row:
+    """A value for each column, as the database knows them."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT column_name, data_type FROM information_schema.columns"
+            " WHERE table_name = %s AND table_schema = 'public'",
+            [model._meta.db_table],
+        )
+        row: Row = {name: SOMETHING.get(kind, "x") for name, kind in cursor.fetchall()}
+    if "shard_key" in row:
+        row["shard_key"] = 0
+    return renewed(row, str(model._meta.pk.name)) | SOUND.get(model._meta.db_table, {})
+
+
+def renewed(row: Row, *columns: str) -> Row:
+    """The row with values there that no other has; an id keeps gene 0."""
+    new: Row = {}
+    for column in set(columns) & set(row):
+        number = next(numbers) * 4096
+        is_uuid = str(row[column]).count("-") == 4
+        as_text = f"00000000-0000-0000-0000-{number:012}" if is_uuid else f"x{number}"
+        new[column] = number if isinstance(row[column], int) or row[column] == "1" else as_text
+    return row | new
+
+
+def refused_by(model: type[models.Model], *rows: Row) -> str | None:
+    """The constraint that keeps these rows out; they are taken back before foreign keys are judged."""
+    try:
+        with transaction.atomic(), connection.cursor() as cursor:
+            for row in rows:
+                names = ", ".join(f'"{name}"' for name in row)
+                values = ", ".join(["%s"] * len(row))
+                cursor.execute(
+                    f'INSERT INTO "{model._meta.db_table}" ({names}) VALUES ({values})',
+                    list(row.values()),
+                )
+            transaction.set_rollback(True)
+    except IntegrityError as error:
+        name: str = error.__cause__.diag.constraint_name  # type: ignore[union-attr]
+        return name
+    return None
+
+
+def take_away(model: type[models.Model], constraint: Guard) -> None:
+    """For the rest of the test, which is rolled back."""
+    with connection.schema_editor() as editor:
+        editor.remove_constraint(model, constraint)
+
+
+@pytest.mark.parametrize("name", CHECKS)
+def test_a_row_that_breaks_a_check_is_refused_and_without_it_gets_in(name: str) -> None:
+    model, constraint = CHECKS[name]
+    sound = sound_row(model)
+    breaks = {"shard_key": 1} if name.endswith("_gene") else BREAKS[name]
+
+    assert refused_by(model, sound) is None
+    if first := JUDGED_FIRST.get(name):
+        take_away(*CHECKS[first])
+    assert refused_by(model, sound | breaks) == name
+    take_away(model, constraint)
+    assert refused_by(model, sound | breaks) is None
+
+
+@pytest.mark.parametrize("name", UNIQUES)
+def test_a_second_row_of_the_same_is_refused_and_without_the_rule_gets_in(name: str) -> None:
+    model, constraint = UNIQUES[name]
+    assert isinstance(constraint, UniqueConstraint)
+    first = sound_row(model) | IN_STATE.get(name, {})
+    second = renewed(first, *other_keys(model, constraint))
+
+    assert refused_by(model, first, second) == name
+    assert refused_by(model, first) is None
+    take_away(model, constraint)
+    assert refused_by(model, first, second) is None
+
+
+def other_keys(model: type[models.Model], constraint: UniqueConstraint) -> Iterator[str]:
+    """A column of each other thing that is unique, so that only this one meets."""
+    yield model._meta.pk.name
+    own = set(constraint.fields)
+    for other in model._meta.constraints:
+        if isinstance(other, UniqueConstraint) and other is not constraint:
+            field = next(name for name in reversed(other.fields) if name not in own)
+            yield str(getattr(model._meta.get_field(field), "column"))  # noqa: B009 not all have one
+
+
+def test_every_check_has_a_row_that_breaks_it() -> None:
+    assert set(BREAKS) == {name for name in CHECKS if not name.endswith("_gene")}

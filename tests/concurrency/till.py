@@ -1,0 +1,71 @@
+"""A channel with its book in memory: it answers at once, the same however often it is asked."""
+
+from collections import Counter
+
+from payments.channels.base import Answer, Charge
+from payments.models import Attempt
+
+NAME = "till"
+
+
+class Till:
+    """Every shopper has a step to do there; they have paid when the test says so."""
+
+    def __init__(self) -> None:
+        self._charges: dict[str, Charge] = {}
+        self._closed: set[str] = set()
+        self._failed: set[str] = set()
+        self.taken: dict[str, int] = {}
+        self.given_back: dict[str, tuple[str, int]] = {}
+
+    def pay(self, attempt: Attempt) -> None:
+        """The shopper has done their step, also at a charge that was given up before."""
+        self.taken[attempt.channel_key] = attempt.amount_minor
+
+    def refuse(self, attempt: Attempt) -> None:
+        self._failed.add(attempt.channel_key)
+
+    def kept_minor(self, keys: list[str]) -> int:
+        """What was taken under these keys and has not gone back."""
+        taken = Counter({key: self.taken.get(key, 0) for key in keys})
+        for key, amount_minor in self.given_back.values():
+            taken[key] -= amount_minor if key in keys else 0
+        return taken.total()
+
+    def create(self, charge: Charge) -> Answer:
+        self._charges.setdefault(charge.key, charge)
+        return self.query(charge.key)
+
+    def query(self, key: str) -> Answer:
+        status = "requires_action"
+        for said, keys in (("failed", self._failed), ("closed", self._closed)):
+            status = said if key in keys else status
+        return self._answer(key, "captured" if key in self.taken else status)
+
+    def capture(self, key: str) -> Answer:
+        return self.query(key)
+
+    def close(self, key: str) -> Answer:
+        self._closed.add(key)
+        return self.query(key)
+
+    def refund(self, *, key: str, payment_key: str, amount_minor: int) -> Answer:
+        self.given_back.setdefault(key, (payment_key, amount_minor))
+        return self.query_refund(key)
+
+    def query_refund(self, key: str) -> Answer:
+        payment_key, amount_minor = self.given_back[key]
+        currency = self._charges[payment_key].currency
+        return Answer(
+            status="succeeded", amount_minor=amount_minor, currency=currency, ref=f"back-{key}"
+        )
+
+    def _answer(self, key: str, status: str) -> Answer:
+        charge = self._charges[key]
+        return Answer(
+            status=status,
+            amount_minor=charge.amount_minor,
+            currency=charge.currency,
+            ref=f"ref-{key}",
+            action_url=f"http://till.invalid/{key}",
+        )

@@ -1,0 +1,164 @@
+"""What parties do with one group, each by its name, so that a process of its own can do it.
+
+Every deed may be done again by whoever got no answer: what is done already is left as it is.
+"""
+
+import json
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import timedelta
+
+from core import clock
+from core.errors import Conflict
+from core.hooks import hook_store
+from orders.models import CheckoutRecord, OrderGroup
+from orders.selectors.checkout import checkout_view
+from orders.services.cancel import order_cancel, order_group_cancel
+from orders.services.checkout import checkout_complete, checkout_update
+from orders.services.complete import order_complete
+from orders.services.expire import order_group_expire
+from orders.services.fulfil import (
+    order_acknowledge,
+    order_deliver,
+    order_ship,
+    order_start_packing,
+)
+from orders.services.pay import payment_start
+from orders.services.refund import order_refund
+from payments.channels.base import channel_named
+from payments.models import Attempt
+from tests.concurrency.scenes import deliver_all
+from tests.factories import TESTER
+from tests.factories.story import BUYER, MERCHANT, fill_cart, make_stocked_sku, only_order
+
+Deed = Callable[[str], object]
+
+ANSWERS = {
+    "email": "ada@example.com",
+    "name": "Ada",
+    "line1": "Am Kai 1",
+    "city": "Bremen",
+    "postcode": "28195",
+    "country": "DE",
+}
+
+
+def fill() -> str:
+    """A filled checkout; its token names the group that it becomes."""
+    basket = fill_cart([(make_stocked_sku(), 2)])
+    return checkout_update(
+        cart_id=basket.cart_id, answers=ANSWERS, delivery_methods={}, actor=BUYER
+    ).token
+
+
+def group_of(token: str) -> OrderGroup:
+    return OrderGroup.objects.get(checkout_token=token)
+
+
+def order_id_of(token: str) -> int:
+    return only_order(group_of(token)).id
+
+
+def place(token: str) -> None:
+    total_minor = checkout_view(CheckoutRecord.objects.get(token=token)).total_minor
+    checkout_complete(token=token, expected_total_minor=total_minor, actor=BUYER)
+
+
+def start(token: str) -> None:
+    """The sandbox takes the money at once."""
+    _start(token, "tok_ok")
+
+
+def start_challenge(token: str) -> None:
+    """The sandbox waits for the shopper, who never comes."""
+    _start(token, "tok_3ds")
+
+
+def _start(token: str, card: str) -> None:
+    with suppress(Conflict):  # it has been started
+        payment_start(
+            group_id=group_of(token).id,
+            channel="sandbox",
+            token=card,
+            return_url="http://shop.invalid/return",
+            actor=BUYER,
+        )
+
+
+def notify(token: str) -> None:
+    """What the channel sends, until it is told that we have it."""
+    attempt = Attempt.objects.get(payment__reference=group_of(token).id)
+    said = channel_named("sandbox").query(attempt.channel_key)
+    notice = {
+        "kind": "payment.captured",
+        "key": attempt.channel_key,
+        "ref": said.ref,
+        "amount_minor": said.amount_minor,
+        "currency": said.currency,
+    }
+    hook_store(
+        channel="sandbox",
+        event_id=f"paid-{attempt.channel_key}",
+        payload=json.dumps(notice).encode(),
+        headers={},
+        event_type="payment_hook.received",
+    )
+
+
+def deliver(_token: str) -> None:
+    """What relay and workers do, until all is still."""
+    deliver_all()
+
+
+def expire(token: str) -> None:
+    """At the deadline."""
+    group = group_of(token)
+    clock.advance(max(group.pay_before - clock.now(), timedelta(0)))
+    order_group_expire(group_id=group.id, actor=TESTER)
+
+
+def cancel(token: str) -> None:
+    order_group_cancel(group_id=group_of(token).id, actor=BUYER, reason="mind")
+
+
+def call_off(token: str) -> None:
+    order_cancel(order_id=order_id_of(token), actor=MERCHANT, reason="broken")
+
+
+def refund(token: str) -> None:
+    order_refund(
+        order_id=order_id_of(token), amount_minor=1, reason="late", request_key="k", actor=MERCHANT
+    )
+
+
+def acknowledge(token: str) -> None:
+    order_acknowledge(order_id=order_id_of(token), actor=MERCHANT)
+
+
+def start_packing(token: str) -> None:
+    order_start_packing(order_id=order_id_of(token), actor=MERCHANT)
+
+
+def ship(token: str) -> None:
+    order_ship(
+        order_id=order_id_of(token), actor=MERCHANT, carrier="manual", tracking_number=f"T{token}"
+    )
+
+
+def receive(token: str) -> None:
+    order_deliver(order_id=order_id_of(token), actor=BUYER)
+
+
+def keep(token: str) -> None:
+    """The return window passes."""
+    clock.advance(timedelta(days=15))
+    order_complete(order_id=order_id_of(token), actor=TESTER)
+
+
+DEEDS: dict[str, Deed] = {
+    deed.__name__: deed
+    for deed in (
+        *(place, start, start_challenge, notify, deliver, expire, cancel, call_off, refund),
+        *(acknowledge, start_packing, ship, receive, keep),
+    )
+}
