@@ -1,9 +1,38 @@
-"""What the clocks do: one service for each row that is due, each in a transaction of its own."""
+"""What the clocks do: a service for each row that is due, or for many; and who stands in for them."""
 
 import logging
-from collections.abc import Callable, Iterable
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 
 logger = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class Clock:
+    """Work that a relay does itself, every so many seconds, while beat gives no sign of life."""
+
+    run: Callable[[], object]
+    every_seconds: float
+    last_run: float = 0.0
+
+    def run_if_due(self) -> None:
+        """A failure is logged: it must not end the relay, whose own work it is not."""
+        if time.monotonic() - self.last_run < self.every_seconds:
+            return
+        try:
+            self.run()
+        except Exception:
+            logger.exception("%s failed", self.run)
+        self.last_run = time.monotonic()
+
+
+vital_clocks: list[Clock] = []
+
+
+def vital(run: Callable[[], object], *, every_seconds: float) -> None:
+    """Registers a clock that must go on without beat, broker and workers."""
+    vital_clocks.append(Clock(run, every_seconds))
 
 
 def sweep(ids: Iterable[int], service: Callable[[int], object]) -> int:
@@ -18,3 +47,21 @@ def sweep(ids: Iterable[int], service: Callable[[int], object]) -> int:
         except Exception:
             logger.exception("%s failed", id_)
     return done
+
+
+def sweep_in_halves(ids: Sequence[int], service: Callable[[Sequence[int]], int]) -> int:
+    """Calls the service, which does all or nothing, for all ids at once; answers its count.
+
+    Where it fails it is called for each half, down to the one row that can't be done: that is
+    logged and left to the next scan.
+    """
+    if not ids:
+        return 0
+    try:
+        return service(ids)
+    except Exception:
+        if len(ids) == 1:
+            logger.exception("%s failed", ids[0])
+            return 0
+    middle = len(ids) // 2
+    return sweep_in_halves(ids[:middle], service) + sweep_in_halves(ids[middle:], service)

@@ -5,4 +5,4 @@ class OrdersConfig(AppConfig):
     name = "orders"
 
     def ready(self) -> None:
-        from orders import audit, handlers, mails  # noqa: F401 they register themselves
+        from orders import audit, handlers, mails, tasks  # noqa: F401 they register themselves

@@ -2,6 +2,7 @@
 
 from accounts.actors import system
 from core.outbox import Event, on
+from orders.services.expire import order_group_expire
 from orders.services.fulfil import order_deliver
 from orders.services.pay import order_group_pay
 from orders.services.summary import order_group_summarise
@@ -15,6 +16,12 @@ def pay_group(event: Event) -> None:
         payment_id=event.aggregate_id,
         actor=system("payment.captured"),
     )
+
+
+@on("attempt.closed", "attempt.failed")
+def expire_group(event: Event) -> None:
+    """Nothing comes of this try any more: what only waited for that can expire, if it is overdue."""
+    order_group_expire(group_id=int(event.payload["reference"]), actor=system(event.type))
 
 
 @on("shipment.delivered")

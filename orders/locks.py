@@ -7,11 +7,14 @@ Everyone takes what they need in this order and skips what they do not need. `pa
 `delivery/locks.py` and `inventory/locks.py` hold the locks of the capabilities.
 """
 
+from collections.abc import Collection
+
 from django.utils.translation import gettext_lazy as _
 
 from core.errors import Conflict, NotFound
 from core.ids import gene_of
 from core.locks import locked
+from orders import states
 from orders.models import Cart, Order, OrderGroup
 
 
@@ -55,6 +58,22 @@ def lock_group_with_orders(group_id: int) -> tuple[OrderGroup, list[Order]]:
     """The group, then all its orders by id, locked."""
     group = lock_group(group_id)
     return group, locked(Order.objects.filter(group=group, shard_key=group.shard_key))
+
+
+def lock_pending_groups(group_ids: Collection[int]) -> list[OrderGroup]:
+    """Those of the groups that wait for their money and that nobody else holds, locked."""
+    rows = OrderGroup.objects.filter(
+        pk__in=group_ids,
+        shard_key__in={gene_of(id_) for id_ in group_ids},
+        status=states.PENDING_PAYMENT,
+    )
+    return locked(rows, skip_locked=True)
+
+
+def lock_orders_of(groups: Collection[OrderGroup]) -> list[Order]:
+    """All orders of locked groups, locked by id."""
+    shard_keys = {group.shard_key for group in groups}
+    return locked(Order.objects.filter(group__in=groups, shard_key__in=shard_keys))
 
 
 def lock_order(order_id: int) -> tuple[OrderGroup, Order]:

@@ -2,6 +2,7 @@
 
 from celery import shared_task
 
+from core.sweep import vital
 from orders.services import complete, expire, fulfil
 
 
@@ -9,6 +10,9 @@ from orders.services import complete, expire, fulfil
 def expire_due_groups() -> None:
     """Every 5 seconds: unpaid groups past their deadline."""
     expire.expire_due()
+
+
+vital(expire.expire_due, every_seconds=5.0)
 
 
 @shared_task

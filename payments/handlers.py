@@ -15,6 +15,7 @@ from payments.services.refund import refund_answer_record, refund_send
 # What happened → what to ask the channel for, and which member of the payload names the object.
 REQUESTS = {
     "attempt.started": ("channel.create_requested", "attempt_id"),
+    "attempt.close_requested": ("channel.close_requested", "attempt_id"),
     "payment.closed": ("channel.close_requested", "open_attempt_id"),
     "payment.captured": ("channel.close_requested", "open_attempt_id"),
     "refund.approved": ("channel.refund_requested", "refund_id"),

@@ -3,6 +3,8 @@
 Whatever happens to an attempt or a refund happens under its payment's lock, which is taken first.
 """
 
+from collections.abc import Collection
+
 from django.utils.translation import gettext_lazy as _
 
 from core.errors import NotFound
@@ -13,8 +15,13 @@ from payments.models import Attempt, Payment, Refund
 
 def lock_payments(*, reference: int) -> list[Payment]:
     """All payments of an order group, locked, by id."""
-    shard_key = gene_of(reference)
-    return locked(Payment.objects.filter(reference=reference, shard_key=shard_key))
+    return lock_payments_of([reference])
+
+
+def lock_payments_of(references: Collection[int]) -> list[Payment]:
+    """All payments of some order groups, locked, by id."""
+    shard_keys = {gene_of(reference) for reference in references}
+    return locked(Payment.objects.filter(reference__in=references, shard_key__in=shard_keys))
 
 
 def lock_attempt(attempt_id: int) -> Attempt:

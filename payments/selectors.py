@@ -59,6 +59,30 @@ def live_attempt(payment: Payment) -> Attempt | None:
     ).first()
 
 
+def open_attempts(payments: Iterable[Payment]) -> list[Attempt]:
+    """The attempts of some payments whose outcome is not known yet, each with its payment."""
+    by_id = {payment.pk: payment for payment in payments}
+    shard_keys = {payment.shard_key for payment in by_id.values()}
+    rows = Attempt.objects.filter(
+        payment__in=by_id, shard_key__in=shard_keys, status__in=LIVE_ATTEMPT
+    )
+    found = list(rows.order_by("pk"))
+    for attempt in found:
+        attempt.payment = by_id[attempt.payment_id]
+    return found
+
+
+def tried_references(references: Iterable[int]) -> set[int]:
+    """Those of the order groups that somebody has tried to pay, however it ended."""
+    given = list(references)
+    payments = Payment.objects.filter(
+        reference__in=given,
+        shard_key__in={gene_of(reference) for reference in given},
+        attempts__isnull=False,
+    )
+    return set(payments.values_list("reference", flat=True))
+
+
 def unknown_attempt_ids(*, most: int) -> list[int]:
     """Attempts whose outcome the channel has owed us for too long, oldest first."""
     return _unknown(Attempt.objects.filter(status="processing"), most)

@@ -23,12 +23,6 @@ def line_ids(orders: Iterable[Order]) -> list[int]:
     )
 
 
-def due_group_ids(*, most: int) -> list[int]:
-    """Unpaid groups past their deadline, the longest overdue first."""
-    due = OrderGroup.objects.filter(status=states.PENDING_PAYMENT, pay_before__lte=clock.now())
-    return list(due.order_by("pay_before", "id").values_list("id", flat=True)[:most])
-
-
 def completable_order_ids(*, most: int) -> list[int]:
     """Delivered orders whose return window is over."""
     due = Order.objects.filter(status=states.DELIVERED, return_until__lte=clock.now())

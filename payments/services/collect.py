@@ -1,6 +1,6 @@
 """Getting money: open a payment, try at channels, fold what they say, close it."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -12,12 +12,13 @@ from core.command import command
 from core.errors import Conflict, ProgrammingMistake
 from core.fsm import fire, start
 from core.locks import require_locked
+from core.outbox import Fact, emit
 from core.write import Write
 from payments import states
 from payments.channels.base import Answer, channel_named
-from payments.locks import lock_attempt, lock_payments
+from payments.locks import lock_attempt, lock_payments_of
 from payments.models import Attempt, ChannelFact, Payment, PaymentShare
-from payments.selectors import live_attempt
+from payments.selectors import live_attempt, open_attempts
 from payments.services.facts import KIND_OF_STATUS, Said, fact_insert, kinds_of, said_by_answer
 from payments.services.ledger import Leg, post
 from payments.services.refund import refund_request
@@ -88,12 +89,42 @@ def payment_close(*, reference: int, actor: Actor, reason: str) -> list[Payment]
     close at its channel once this is committed.
     Locks the payments. Emits `payment.closed`.
     """
-    payments = lock_payments(reference=reference)
-    for payment in payments:
-        if states.PAYMENT.may("close", payment.status):
-            payload = {"open_attempt_id": _live_attempt_id(payment)}
-            fire(payment, verb="close", actor=actor, reason=reason, payload=payload)
+    return payments_close(references=[reference], actor=actor, reason=reason)
+
+
+def payments_close(*, references: Collection[int], actor: Actor, reason: str) -> list[Payment]:
+    """The same for many order groups, by a constant number of statements where none is tried."""
+    payments = lock_payments_of(references)
+    closing = [payment for payment in payments if states.PAYMENT.may("close", payment.status)]
+    tried = {attempt.payment_id: attempt for attempt in open_attempts(closing)}
+    untried = [payment for payment in closing if payment.id not in tried]
+    for attempt in tried.values():
+        payload = {"open_attempt_id": str(attempt.id)}
+        fire(attempt.payment, verb="close", actor=actor, reason=reason, payload=payload)
+    none = {"open_attempt_id": None}
+    fire(untried, verb="close", actor=actor, reason=reason, payload=none)
     return [payment for payment in payments if payment.status == "captured"]
+
+
+def attempts_ask_close(attempts: Sequence[Attempt]) -> None:
+    """Asks the channels to close these attempts; their payments stay open. Part of a service.
+
+    The payments are locked. Emits `attempt.close_requested`; the answer comes as any other.
+    """
+    for attempt in attempts:
+        require_locked(attempt.payment)
+    emit(
+        [
+            Fact(
+                stream=attempt.stream(),
+                shard_key=attempt.shard_key,
+                type="attempt.close_requested",
+                object_id=attempt.id,
+                payload=attempt.event_payload(),
+            )
+            for attempt in attempts
+        ]
+    )
 
 
 def attempt_start(

@@ -13,6 +13,7 @@ from core import clock, relay
 from core.hooks import hook_store
 from delivery.models import Shipment
 from orders.models import OrderGroup
+from orders.selectors.due import HOLD_LIMIT
 from orders.services.cancel import order_cancel
 from orders.services.complete import complete_due
 from orders.services.expire import expire_due
@@ -135,6 +136,8 @@ def expired_and_late(goods: Goods) -> dict[str, OrderGroup]:
     groups = {"expired": placed(goods), "late": placed(goods)}
     attempt = start_payment(groups["late"])
     clock.advance(PAST_DEADLINE)
+    expire_due()
+    clock.advance(HOLD_LIMIT)
     expire_due()
     capture(attempt)
     come_to_rest()

@@ -50,7 +50,7 @@ from orders.services.cart import (
 )
 from orders.services.checkout import checkout_complete, checkout_open, checkout_update
 from orders.services.complete import order_complete
-from orders.services.expire import order_group_expire
+from orders.services.expire import order_group_expire, order_groups_expire
 from orders.services.fulfil import order_deliver, order_ship
 from orders.services.mail import mail_sent, mail_write
 from orders.services.pay import order_group_pay
@@ -83,6 +83,7 @@ from tests.factories.story import (
     MERCHANT,
     capture,
     deliver_events,
+    expire_for_good,
     fill_cart,
     make_delivering_merchant,
     make_group,
@@ -242,10 +243,12 @@ def call_off_after_payment() -> None:
 
 
 def run_out_of_time() -> None:
-    group, tried = make_group(orders=2), make_group()
+    group, tried, untried = make_group(orders=2), make_group(), make_group(orders=2)
     attempt = start_payment(tried)
-    clock.advance(LATE)
+    expire_for_good(group)
+    order_groups_expire(group_ids=[make_group().pk, untried.pk], actor=TESTER)
     for late in (group, tried):
+        order_group_expire(group_id=late.pk, actor=TESTER)
         order_group_expire(group_id=late.pk, actor=TESTER)
         cart_refill(group_id=late.pk, cart_id=None, actor=BUYER)
     capture(attempt)

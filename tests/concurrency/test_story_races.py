@@ -1,21 +1,30 @@
 """The story under many hands at once: placing, paying, cancelling and expiring the same things."""
 
+import time
 from collections import Counter
 from collections.abc import Callable
 from datetime import timedelta
 from functools import partial
+from queue import Queue
+from threading import Thread
 
 import pytest
+from django.db import connection, transaction
 
 from core import audit, clock
 from inventory.models import Reservation, StockItem
 from inventory.services import reservation
 from orders.models import Order, OrderGroup
 from orders.services.cancel import order_cancel, order_group_cancel
-from orders.services.expire import order_group_expire
+from orders.services.expire import expire_due, order_group_expire
 from orders.services.place import order_group_place
 from payments.models import Refund
-from tests.concurrency.threads import at_once, buyers_allowed, without_stock_constraint
+from tests.concurrency.threads import (
+    at_once,
+    buyers_allowed,
+    query,
+    without_stock_constraint,
+)
 from tests.factories import TESTER
 from tests.factories.story import (
     BUYER,
@@ -23,6 +32,7 @@ from tests.factories.story import (
     Basket,
     capture,
     deliver_events,
+    expire_for_good,
     fill_cart,
     make_checkout,
     make_group,
@@ -100,12 +110,11 @@ def end(group: OrderGroup, turn: int) -> None:
 def test_money_and_expiry_at_once_end_paid_or_refunded(_round: int) -> None:
     group = make_group()
     attempt = start_payment(group)
-    clock.advance(timedelta(minutes=31))
     at_once(
         [
             lambda: capture(attempt),
             lambda: capture(attempt, origin="query"),
-            lambda: order_group_expire(group_id=group.id, actor=TESTER),
+            lambda: expire_for_good(group),
         ]
     )
     deliver_events()
@@ -124,3 +133,34 @@ def test_an_order_cancelled_by_both_sides_is_refunded_once() -> None:
     )
     refunds = dict(Refund.objects.values_list("reference", "amount_minor"))
     assert refunds == {order.id: order.total_minor for order in group.orders.all()}
+
+
+def test_who_waited_for_the_lock_over_the_deadline_decides_by_the_time_after_it() -> None:
+    group = make_group()
+    answers: Queue[bool] = Queue()
+
+    def expire() -> None:
+        answers.put(order_group_expire(group_id=group.id, actor=TESTER))
+        connection.close()
+
+    waiting = Thread(target=expire)
+    with transaction.atomic():
+        OrderGroup.objects.select_for_update().get(pk=group.pk)
+        waiting.start()
+        while not query("SELECT 1 FROM pg_locks WHERE NOT granted"):
+            time.sleep(0.01)
+        at_once([lambda: clock.advance(timedelta(minutes=30))])
+    waiting.join()
+    assert answers.get(timeout=1)
+
+
+def test_two_scans_at_once_expire_each_group_once() -> None:
+    groups = [make_group(units=2) for _ in range(12)]
+    start_payment(groups[0])
+    clock.advance(timedelta(minutes=36))
+    at_once([expire_due] * 3)
+    expire_due()
+    assert set(OrderGroup.objects.values_list("status", flat=True)) == {"expired"}
+    assert set(StockItem.objects.values_list("on_hand", "reserved")) == {(10, 0)}
+    deliver_events()
+    assert audit.run() == []

@@ -2,17 +2,19 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any, TypeVar
 
 from accounts.actors import Actor, Role
 from accounts.models import Customer, Merchant
 from catalog.models import Sku
-from core import relay
+from core import clock, relay
 from core.fsm import Stateful
 from delivery.services import method_create
 from inventory.services import stock_receive
 from orders.models import Order, OrderGroup
 from orders.services.cart import cart_line_add, cart_open
+from orders.services.expire import order_group_expire
 from orders.services.fulfil import order_acknowledge, order_ship, order_start_packing
 from orders.services.pay import payment_start
 from orders.services.place import Checkout, order_group_place
@@ -119,6 +121,13 @@ def capture(attempt: Attempt, *, origin: str = "webhook") -> None:
         origin=origin,
         actor=CHANNEL,
     )
+
+
+def expire_for_good(group: OrderGroup) -> None:
+    """Nobody has paid, and five minutes after the deadline nobody waits for the channel either."""
+    clock.advance(timedelta(minutes=36))
+    while order_group_expire(group_id=group.id, actor=TESTER):
+        pass
 
 
 def deliver_events() -> None:

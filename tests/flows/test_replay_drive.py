@@ -3,7 +3,6 @@
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -20,8 +19,8 @@ from orders.management.replay.report import Report, as_json, as_text, outcomes
 from orders.management.replay.shop import Shop, set_up
 from orders.models import Cart, OrderGroup
 from orders.services.cart import cart_line_add, cart_open
-from orders.services.expire import order_group_expire
 from tests.factories import TESTER
+from tests.factories.story import expire_for_good
 
 DATA = Path(__file__).with_name("olist_like")
 NO_PULSE = lambda: None  # noqa: E731
@@ -130,9 +129,8 @@ def test_goods_left_in_a_cart_are_not_ordered(data: Marketplace) -> None:
 def test_what_ran_out_of_time_between_two_runs_is_placed_anew(data: Marketplace) -> None:
     shop, orders = shop_for(data), [order(data, 1), order(data, 9)]
     before = [journey.group_id or 0 for journey in driven(shop, orders).journeys]
-    clock.advance(timedelta(minutes=31))
-    for group_id in before:
-        order_group_expire(group_id=group_id, actor=TESTER)
+    for group in OrderGroup.objects.filter(pk__in=before):
+        expire_for_good(group)
     again, expired = driven(shop, orders).journeys
     assert again.group_id not in before
     assert again.seen is not None

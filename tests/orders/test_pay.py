@@ -9,7 +9,6 @@ from core.errors import Conflict, NotFound
 from inventory.models import Reservation, StockItem
 from orders.models import OrderGroup
 from orders.services.cancel import order_group_cancel
-from orders.services.expire import order_group_expire
 from orders.services.pay import order_group_pay
 from payments.models import Refund
 from tests.factories import TESTER
@@ -17,6 +16,7 @@ from tests.factories.story import (
     BUYER,
     capture,
     deliver_events,
+    expire_for_good,
     fresh_row,
     make_group,
     make_paid_group,
@@ -88,8 +88,7 @@ def test_money_beats_the_clock_while_the_group_waits() -> None:
 def test_money_for_an_expired_group_goes_back_in_full() -> None:
     group = make_group(orders=2)
     attempt = start_payment(group)
-    clock.advance(timedelta(minutes=31))
-    assert order_group_expire(group_id=group.id, actor=TESTER)
+    expire_for_good(group)
     capture(attempt)
     deliver_events()
     refund = Refund.objects.get(request_key=f"late:{payment_of(group).id}")
