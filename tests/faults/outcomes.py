@@ -12,10 +12,9 @@ from core.models import BusinessClock, StateChange
 from orders.management.replay.look import Seen, look
 from payments.models import Refund
 from tests.faults.blows import money_here, money_there
-from tests.faults.rush import GO_AWAY, RELEASE, WINDOW_SECONDS, Rush, Shopper, utc
+from tests.faults.rush import AT_THE_DEADLINE, GO_AWAY, PRESS, WINDOW_SECONDS, Rush, Shopper, utc
 from tests.faults.shop import RunningShop, is_at_rest, read_book
 
-AT_MOST_SECONDS = 60.0
 PAID, PAID_AFTER_ALL, REFUNDED, NEVER_CHARGED = "paid", "reinstated", "refunded", "never charged"
 CAPTURES = "SELECT key, at FROM movement WHERE kind = 'capture'"
 TOO_EARLY = ("start_expiring", "expire")
@@ -108,7 +107,7 @@ def outcome(
     early = [verb for verb in TOO_EARLY if steps.get(verb, shopper.pay_before) < shopper.pay_before]
     assert not early, f"{seen}: {early} before its deadline"
     if money_at is None:
-        assert shopper.way != RELEASE, f"{seen}: the channel never took its money"
+        assert shopper.way in (PRESS, GO_AWAY), f"{seen}: the channel never took its money"
         assert (seen.status, seen.captured_minor) == ("expired", 0), f"{seen}: no money came"
         return Outcome(shopper, NEVER_CHARGED, seconds(steps["expire"] - shopper.pay_before), None)
     assert shopper.way != GO_AWAY, f"{seen}: charged without being asked"
@@ -126,11 +125,13 @@ def seconds(span: timedelta) -> float:
     return span.total_seconds()
 
 
-def assert_all_ended_well(outcomes: Sequence[Outcome], folder: Path) -> None:
+def assert_all_ended_well(
+    outcomes: Sequence[Outcome], folder: Path, *, at_most_seconds: float
+) -> None:
     """Each within its time, and the books, ours and the channel's, say the same."""
-    late = [outcome for outcome in outcomes if outcome.seconds > AT_MOST_SECONDS]
+    late = [outcome for outcome in outcomes if outcome.seconds > at_most_seconds]
     assert not late, f"{len(late)} too late: {late[:10]}; {figures(outcomes)}"
-    off = [o.money_seconds_off for o in outcomes if o.money_seconds_off is not None]
+    off = money_off(outcomes)
     # What this is all about: money on both sides of the deadline, and close to it.
     assert min(off) < 0 < max(off), figures(outcomes)
     assert audit.run(final=True) == []
@@ -141,7 +142,7 @@ def figures(outcomes: Sequence[Outcome]) -> str:
     """How many came to which end, and how long it took."""
     ends = Counter(outcome.end for outcome in outcomes)
     took = sorted(outcome.seconds for outcome in outcomes)
-    off = [abs(o.money_seconds_off) for o in outcomes if o.money_seconds_off is not None]
+    off = [abs(seconds) for seconds in money_off(outcomes)]
     cuts = quantiles(took, n=1000)
     return (
         f"{dict(ends)}; seconds p50 {cuts[499]:.2f}, p99 {cuts[989]:.2f}, p99.9 {cuts[998]:.2f},"
@@ -152,5 +153,14 @@ def figures(outcomes: Sequence[Outcome]) -> str:
 
 def punctual(outcomes: Sequence[Outcome]) -> float:
     """The share of the money that came as close to its deadline as it was drawn."""
-    off = [abs(o.money_seconds_off) for o in outcomes if o.money_seconds_off is not None]
-    return sum(seconds <= WINDOW_SECONDS for seconds in off) / len(off)
+    off = money_off(outcomes)
+    return sum(abs(seconds) <= WINDOW_SECONDS for seconds in off) / len(off)
+
+
+def money_off(outcomes: Sequence[Outcome]) -> list[float]:
+    """How far from its deadline the money came of all who meant to be close to it."""
+    return [
+        outcome.money_seconds_off
+        for outcome in outcomes
+        if outcome.money_seconds_off is not None and outcome.shopper.way in AT_THE_DEADLINE
+    ]

@@ -18,6 +18,7 @@ from core import clock
 from core.errors import Conflict
 from core.models import BusinessClock
 from inventory.selectors import available
+from orders import states
 from orders.models import OrderGroup
 from orders.services.pay import payment_start
 from orders.services.place import order_group_place
@@ -25,17 +26,17 @@ from payments.models import Attempt
 from tests.factories.story import BUYER, fill_cart, make_checkout, make_stocked_sku, place
 from tests.faults.shop import RunningShop
 
-DEADLINES_PER_SECOND = 20
 WINDOW_SECONDS = 2.0
 LEAD_SECONDS = 3.0  # from the clock's leap to the first deadline
 HANDS = 4
 RIVALS_LOOK_EVERY_SECONDS = 0.1
 PATIENCE_SECONDS = 60  # of a shopper whose channel does not answer
 # What shoppers do: money that comes even after its close; a button of the channel's page, which is
-# gone after it; nothing at all.
-RELEASE, PRESS, GO_AWAY = "release", "press", "go away"
-WAYS = (RELEASE, RELEASE, RELEASE, PRESS, RELEASE, RELEASE, PRESS, RELEASE, RELEASE, GO_AWAY)
-TOKENS = {RELEASE: "tok_late_45m", PRESS: ""}
+# gone after it; the first once the group has expired; nothing at all.
+RELEASE, PRESS, LATER, GO_AWAY = "release", "press", "later", "go away"
+WAYS = (RELEASE, RELEASE, RELEASE, PRESS, LATER, RELEASE, PRESS, RELEASE, RELEASE, GO_AWAY)
+AT_THE_DEADLINE = (RELEASE, PRESS)
+TOKENS = {RELEASE: "tok_late_45m", LATER: "tok_late_45m", PRESS: ""}
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,28 +53,29 @@ class Shopper:
 class Rush:
     """The shoppers, placed so that their deadlines follow each other evenly, and what they do."""
 
-    def __init__(self, shop: RunningShop, *, groups: int, seed: str) -> None:
+    def __init__(self, shop: RunningShop, *, groups: int, per_second: int, seed: str) -> None:
         self._shop = shop
+        self._per_second = per_second
         self._choose = random.Random(seed)
         self._http = httpx.Client(timeout=10, trust_env=False)
+        self.failures: list[BaseException] = []
         self._clock_was_set: list[tuple[datetime, timedelta]] = []
-        self.scarce: Sku | None = None
+        self._scarce = make_stocked_sku(units=(groups + 3) // 4)
         self.shoppers = [self._shopper(group, n) for n, group in enumerate(self._place(groups))]
         self._note_clock()
 
     def _place(self, groups: int) -> Iterator[OrderGroup]:
         """Every fourth group takes of the last units of a SKU that others want, too."""
         plenty = [make_stocked_sku(units=groups) for _ in range(5)]
-        self.scarce = make_stocked_sku(units=(groups + 3) // 4)
         baskets = [
             fill_cart(
-                [(self.scarce, 1)] if n % 4 == 0 else [(sku, 1) for sku in self._pick(plenty)]
+                [(self._scarce, 1)] if n % 4 == 0 else [(sku, 1) for sku in self._pick(plenty)]
             )
             for n in range(groups)
         ]
         began_at = clock.now()
         for n, basket in enumerate(baskets):
-            ahead = began_at + timedelta(seconds=n / DEADLINES_PER_SECOND) - clock.now()
+            ahead = began_at + timedelta(seconds=n / self._per_second) - clock.now()
             clock.advance(max(ahead, timedelta(0)))
             self._shop.tend()
             yield order_group_place(
@@ -130,10 +132,12 @@ class Rush:
                 self._shop.tend()
                 has_struck = has_struck or (time.time() >= middle and strike())
                 time.sleep(0.05)
+            self._pay_later()
         finally:
             crowd.join()
             is_over.set()
             rivals.join()
+            self._http.close()
 
     def _note_clock(self) -> None:
         self._clock_was_set.append((clock.now(), BusinessClock.objects.get(pk=1).offset))
@@ -145,7 +149,8 @@ class Rush:
 
     def _act(self) -> None:
         """Each at the moment that was drawn, whoever else is still waiting for an answer."""
-        acting = sorted((s for s in self.shoppers if s.attempt_id), key=lambda shopper: shopper.at)
+        punctual = [shopper for shopper in self.shoppers if shopper.way in AT_THE_DEADLINE]
+        acting = sorted(punctual, key=lambda shopper: shopper.at)
         moments = [(self.machine_time(shopper.at), shopper) for shopper in acting]
         connection.close()
         acts: list[Future[None]] = []
@@ -153,9 +158,16 @@ class Rush:
             for moment, shopper in moments:
                 time.sleep(max(0.0, moment - time.time()))
                 acts.append(hands.submit(self._pay, shopper))
-        self._http.close()
-        for act in acts:
-            act.result()
+        self.failures = [error for act in acts if (error := act.exception())]
+
+    def _pay_later(self) -> None:
+        """Once their groups have expired, and others have what of them was scarce."""
+        late = [shopper for shopper in self.shoppers if shopper.way == LATER]
+        waiting = OrderGroup.objects.filter(pk__in=[shopper.group_id for shopper in late])
+        self._shop.until(lambda: not waiting.exclude(status=states.EXPIRED).exists())
+        self._shop.until(lambda: not self._scarce_units())
+        for shopper in late:
+            self._pay(shopper)
 
     def _pay(self, shopper: Shopper) -> None:
         """Tries again where the channel does not answer: twice is once there."""
@@ -169,7 +181,7 @@ class Rush:
 
     def _pay_once(self, shopper: Shopper) -> None:
         url, key = settings.SANDBOX_PAYMENT_URL, str(shopper.attempt_id)
-        if shopper.way == RELEASE:
+        if shopper.way != PRESS:
             self._http.post(f"{url}/control/release", json={"key": key}).raise_for_status()
         else:
             ref = self._http.get(f"{url}/payments/{key}").raise_for_status().json()["ref"]
@@ -178,14 +190,16 @@ class Rush:
 
     def _snatch(self, is_over: Event) -> None:
         """Others take every unit of the scarce SKU as soon as it is given back."""
-        assert self.scarce is not None
         try:
             while not is_over.wait(RIVALS_LOOK_EVERY_SECONDS):
-                if available([self.scarce.pk])[self.scarce.pk]:
+                if self._scarce_units():
                     with suppress(Conflict):  # who was late has it again, before us
-                        place([(self.scarce, 1)])
+                        place([(self._scarce, 1)])
         finally:
             connection.close()
+
+    def _scarce_units(self) -> int:
+        return available([self._scarce.pk])[self._scarce.pk]
 
 
 def utc(stamp: str) -> datetime:
