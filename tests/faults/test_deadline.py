@@ -14,15 +14,15 @@ from django.conf import settings
 
 from core import audit, clock
 from core.management.supervisor import Child
-from core.models import OutboxEvent
+from core.models import OutboxEvent, StateChange
 from inventory.models import Reservation
-from orders.management.replay.look import look
+from orders.management.replay.look import look, undelivered_events
 from orders.models import OrderGroup, OrderLine
 from orders.selectors.due import HOLD_LIMIT
 from orders.services.expire import expire_due
 from orders.services.pay import payment_start
 from payments.models import Attempt
-from tests.factories.story import BUYER, fresh_row, make_group
+from tests.factories.story import BUYER, fresh_row, make_group, start_payment
 from tests.faults.blows import money_here, money_there
 from tests.faults.outcomes import (
     NEVER_CHARGED,
@@ -71,6 +71,11 @@ def no_beat() -> list[Child]:
     [worker] = processes("worker")
     others = [name for name in ALL if name not in ("beat", "worker")]
     return [*processes(*others), replace(worker, answers=None)]
+
+
+def no_web_and_no_beat() -> list[Child]:
+    """Nobody takes notifications, and nobody but the expiry asks the channel."""
+    return [child for child in no_beat() if child.name != "web"]
 
 
 def wrong_clocks() -> list[Child]:
@@ -150,6 +155,25 @@ def test_while_the_channel_is_away_goods_stay_held_up_to_the_limit(tmp_path: Pat
         shop.until(lambda: all(map(ended, look([group.pk for group in groups]).values())))
         shop.until(lambda: is_at_rest(shop.folder))
     assert all(seen.captured_minor for seen in look([group.pk for group in groups]).values())
+    assert audit.run(final=True) == []
+    assert money_here() == money_there(tmp_path)
+
+
+def test_money_that_nobody_told_of_is_found_by_asking_before_the_group_expires(
+    tmp_path: Path,
+) -> None:
+    with a_shop(tmp_path, no_web_and_no_beat) as shop:
+        groups = [make_group() for _ in range(3)]
+        for group in groups:
+            start_payment(group)
+        shop.until(lambda: len(money_there(tmp_path)) == len(groups))
+        assert money_here() == []
+        clock.advance(timedelta(minutes=30))
+        shop.until(lambda: statuses(groups) == {"paid"})
+        shop.until(lambda: not undelivered_events())
+    steps = StateChange.objects.filter(object_id=groups[0].pk).order_by("seq")
+    assert list(steps.values_list("verb", flat=True))[:3] == ["place", "start_expiring", "pay"]
+    assert held(groups) == {"committed"}
     assert audit.run(final=True) == []
     assert money_here() == money_there(tmp_path)
 
