@@ -9,7 +9,7 @@ from statistics import quantiles
 
 from core import audit
 from core.models import BusinessClock, StateChange
-from orders.management.replay.look import Seen, look
+from orders.management.replay.look import Seen, look, undelivered_events
 from payments.models import Refund
 from tests.faults.blows import money_here, money_there
 from tests.faults.rush import AT_THE_DEADLINE, GO_AWAY, PRESS, WINDOW_SECONDS, Rush, Shopper, utc
@@ -38,21 +38,25 @@ class Judge:
         self._shop = shop
         self._shoppers = rush.shoppers
         self._ids = [shopper.group_id for shopper in rush.shoppers]
+        self._open = rush.shoppers
 
     def wait(self) -> list[Outcome]:
         """What became of each, once all have ended. Fails with what stands still."""
         try:
-            self._shop.until(lambda: not self._waiting())
+            self._shop.until_none(self._waiting)
+            self._shop.until_none(undelivered_events)
             self._shop.until(lambda: is_at_rest(self._shop.folder))
         except AssertionError as error:
-            raise AssertionError("\n".join([*self._waiting(), *self._shop.diagnosis()])) from error
+            left = look([shopper.group_id for shopper in self._open]).values()
+            found = [*map(str, left), *self._shop.diagnosis()]
+            raise AssertionError("\n".join(found)) from error
         return self._outcomes()
 
-    def _waiting(self) -> list[str]:
-        seen = look(self._ids)
-        return [
-            f"{seen[s.group_id]} by {s.way}" for s in self._shoppers if not ended(seen[s.group_id])
-        ]
+    def _waiting(self) -> int:
+        """How many have not ended yet; what has ended is not looked at again."""
+        seen = look([shopper.group_id for shopper in self._open])
+        self._open = [shopper for shopper in self._open if not ended(seen[shopper.group_id])]
+        return len(self._open)
 
     def _outcomes(self) -> list[Outcome]:
         seen, steps, refunds = look(self._ids), self._steps(), self._refunds()

@@ -93,7 +93,7 @@ class Rush:
     def start_attempts(self) -> None:
         """All are sent to pay while there is time, and the channel knows of every attempt."""
         self.shoppers = [self._started(shopper) for shopper in self.shoppers]
-        self._shop.until(lambda: not Attempt.objects.filter(status="created").exists())
+        self._shop.until_none(Attempt.objects.filter(status="created").count)
 
     def _started(self, shopper: Shopper) -> Shopper:
         if shopper.way == GO_AWAY:
@@ -164,7 +164,7 @@ class Rush:
         """Once their groups have expired, and others have what of them was scarce."""
         late = [shopper for shopper in self.shoppers if shopper.way == LATER]
         waiting = OrderGroup.objects.filter(pk__in=[shopper.group_id for shopper in late])
-        self._shop.until(lambda: not waiting.exclude(status=states.EXPIRED).exists())
+        self._shop.until_none(waiting.exclude(status=states.EXPIRED).count)
         self._shop.until(lambda: not self._scarce_units())
         for shopper in late:
             self._pay(shopper)

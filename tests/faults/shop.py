@@ -74,6 +74,14 @@ class RunningShop:
             assert time.monotonic() < deadline, "it did not happen in time"
             time.sleep(0.05)
 
+    def until_none(self, count: Callable[[], int]) -> None:
+        """Tends the shop until nothing is left; fails when for long nothing of it goes away."""
+        least = count()
+        while least:
+            before = least
+            self.until(lambda: count() < before)  # noqa: B023 called at once
+            least = count()
+
     def works(self, name: str) -> bool:
         """True for a process that has shown, since it was last hit, that it does its work."""
         answers = self._children[name].answers
