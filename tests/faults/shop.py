@@ -74,6 +74,14 @@ class RunningShop:
             assert time.monotonic() < deadline, "it did not happen in time"
             time.sleep(0.05)
 
+    def until_none(self, count: Callable[[], int]) -> None:
+        """Tends the shop until nothing is left; fails when for long nothing of it goes away."""
+        least = count()
+        while least:
+            before = least
+            self.until(lambda: count() < before)  # noqa: B023 called at once
+            least = count()
+
     def works(self, name: str) -> bool:
         """True for a process that has shown, since it was last hit, that it does its work."""
         answers = self._children[name].answers
@@ -151,13 +159,23 @@ def own_place(folder: Path) -> Iterator[None]:
 @contextmanager
 def running(folder: Path, *names: str, **environment: str) -> Iterator[RunningShop]:
     """These of the shop's processes, in a place that is set."""
-    children = [
+    with RunningShop(processes(*names, **environment), folder) as shop:
+        yield shop
+
+
+def processes(*names: str, **environment: str) -> list[Child]:
+    """These of the shop's processes, not started yet, in a place that is set."""
+    return [
         replace(child, environment=_environment(child) | environment)
         for child in shop_children() + sandbox_children()
         if child.name in names
     ]
-    with RunningShop(children, folder) as shop:
-        yield shop
+
+
+def twin(name: str, **environment: str) -> Child:
+    """A second process of that name."""
+    [child] = processes(name, **environment)
+    return replace(child, name=f"second-{name}", answers=None)
 
 
 def _environment(child: Child) -> dict[str, str]:
@@ -187,6 +205,12 @@ def wipe_queues() -> bool:
         return bool(rows(WIPE))
     except OperationalError:
         return False
+
+
+def wipe_unread(shop: RunningShop) -> bool:
+    """Wipes the broker while it has messages; False where it had none for a while."""
+    with shop.paused("worker"):  # so that what is wiped is in no worker's memory
+        return soon(has_unread_messages) and wipe_queues()
 
 
 def soon(ask: Callable[[], bool]) -> bool:

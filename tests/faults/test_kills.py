@@ -14,7 +14,13 @@ import pytest
 from tests.environment.conftest import REPOSITORY
 from tests.faults.blows import Blows, assert_all_is_well, drive_through
 from tests.faults.market import write_market
-from tests.faults.shop import RunningShop, has_unread_messages, is_at_rest, soon, wipe_queues
+from tests.faults.shop import (
+    RunningShop,
+    has_unread_messages,
+    is_at_rest,
+    wipe_queues,
+    wipe_unread,
+)
 from tests.ports import free_ports
 
 MANY_ORDERS = 500
@@ -44,11 +50,7 @@ def kill_twice(shop: RunningShop, name: str) -> None:
 
 
 def test_a_broker_wiped_twice_loses_nothing(shop: RunningShop) -> None:
-    def strike() -> bool:
-        with shop.paused("worker"):  # so that what is wiped is in no worker's memory
-            return soon(has_unread_messages) and wipe_queues()
-
-    drive_through(shop, strike, name="wiped", hits=["worker"])
+    drive_through(shop, partial(wipe_unread, shop), name="wiped", hits=["worker"])
 
 
 @pytest.mark.long

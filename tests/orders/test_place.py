@@ -1,19 +1,22 @@
 """Placing: one group, an order per merchant, everything held; or a refusal and nothing."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 
 from accounts.models import Merchant
 from catalog.models import Sku
 from catalog.services import product_unpublish, sku_reprice
+from core import clock
 from core.errors import Conflict, DomainError, Invalid
 from core.ids import gene_of, id_from_number
 from core.models import OutboxEvent, StateChange
 from inventory.models import Reservation, StockItem
 from orders.models import Cart, Order, OrderGroup, OrderLine
+from orders.services.expire import expire_due
 from orders.services.place import order_group_place
 from payments.models import Payment, PaymentShare
 from tests.factories import TESTER, fresh, make_customer
@@ -218,6 +221,30 @@ def test_the_shortest_time_to_pay_counts(
     sku = make_stocked_sku(merchant, pay_within_minutes=product_minutes)
     group = place([(sku, 1)])
     assert group.pay_before - group.placed_at == timedelta(minutes=minutes)
+
+
+@pytest.mark.parametrize("hour_that_is_lost_or_twice", ["2027-03-28T01:00Z", "2027-10-31T01:00Z"])
+def test_half_an_hour_is_half_an_hour_while_the_clocks_on_the_walls_change(
+    hour_that_is_lost_or_twice: str,
+) -> None:
+    basket = fill_cart([(make_stocked_sku(), 1)])
+    change = datetime.fromisoformat(hour_that_is_lost_or_twice)
+    clock.advance(change - timedelta(minutes=10) - clock.now())
+    with timezone.override("Europe/Berlin"):
+        group = order_group_place(
+            cart_id=basket.cart_id, checkout=make_checkout(basket), actor=BUYER
+        )
+    assert group.placed_at < change < group.pay_before
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT extract(epoch FROM pay_before - placed_at) FROM orders_ordergroup WHERE id = %s",
+            [group.pk],
+        )
+        assert cursor.fetchone() == (30 * 60,)
+    clock.advance(timedelta(minutes=29))
+    assert expire_due() == 0
+    clock.advance(timedelta(minutes=1))
+    assert expire_due() == 1
 
 
 def test_a_line_keeps_the_words_and_the_price_it_was_sold_by() -> None:
