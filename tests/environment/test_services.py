@@ -15,11 +15,10 @@ from kombu.connection import Connection
 
 from config.celery import broker_options, queues
 from core import clock
-from core.heartbeats import silent_hearts
+from core.heartbeats import beat, silent_hearts
 from core.management.children import listener, shop_children
 from core.management.supervisor import Supervisor
 from core.models import Heartbeat, StateChange
-from core.tasks import beat
 from orders.management.replay.look import undelivered_events
 from tests.environment.conftest import REPOSITORY, eventually
 from tests.factories.story import fresh_row, make_group

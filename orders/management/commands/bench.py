@@ -4,7 +4,7 @@ Also how late unpaid groups expire, what ids cost, and the order's page with eve
 """
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -24,7 +24,7 @@ MOST_ROUND_TRIPS = 8
 HTTP_PORTS_FROM = 10  # behind the demo's own
 IDS_SECONDS = 2.0
 
-Table = Callable[[dict[str, Any]], Iterator[str]]
+Table = Callable[[dict[str, Any]], Iterable[str]]
 
 
 class Command(BaseCommand):
