@@ -1,5 +1,6 @@
 """The one contract of states: every machine is whole, and what stands beside it says the same."""
 
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import timedelta
@@ -9,7 +10,7 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from accounts.actors import Role
-from core import reference
+from core import audit, reference
 from core.states import STAYS, Edge, Guard, Machine, State
 from delivery.states import FURTHEST_LAST, SCAN_VERBS, SHIPMENT
 from inventory.states import RESERVATION
@@ -265,3 +266,28 @@ def test_two_edges_of_one_verb_are_tried_both():
     row = type("Row", (), {"status": "off"})()
     assert machine.allows(row, "light", Role.BUYER, at=None)  # type: ignore[arg-type]
     assert not replace(machine, edges=machine.edges[:1]).allows(row, "light", Role.BUYER, None)  # type: ignore[arg-type]
+
+
+STATUS_IN_SQL = re.compile(
+    r"\bstatus\s*(?:=|<>|(?:NOT\s+)?IN)\s*(\([^()]*\)|'[a-z_]+')|\bCASE\s+status\s+WHEN\s+('[a-z_]+')"
+)
+
+
+def states_in(sql: str) -> set[str]:
+    """The states that a view compares a status with."""
+    found = (told for groups in STATUS_IN_SQL.findall(sql) for told in groups)
+    return {state for told in found for state in re.findall(r"'([a-z_]+)'", told)}
+
+
+def test_the_auditors_views_ask_for_no_state_that_no_machine_has():
+    known = {name for machine in MACHINES for name in machine.names}
+    asked = {view.name: states_in(view.sql) for view in audit.views.values()}
+    assert {name: states - known for name, states in asked.items() if states - known} == {}
+    assert len(set().union(*asked.values())) > 10
+
+
+def test_a_state_that_is_misspelt_in_a_view_is_found():
+    sql = (
+        "WHERE grp.status IN ('paid', 'expird') OR status <> 'cancled' OR CASE status WHEN 'holden'"
+    )
+    assert states_in(sql) == {"paid", "expird", "cancled", "holden"}

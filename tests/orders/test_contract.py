@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 from django.apps import apps
-from django.db import transaction
 from django.db.models import F
 
 from accounts.actors import Actor, Role
@@ -15,8 +14,7 @@ from core.command import command
 from core.errors import Conflict
 from core.fsm import Stateful, fire, start
 from core.locks import locked
-from core.models import OutboxEvent, StateChange
-from core.states import STAYS, Machine
+from core.states import Machine
 from delivery.models import Shipment
 from inventory.models import Reservation
 from orders.machines import MACHINES
@@ -34,6 +32,7 @@ from tests.factories.story import (
     payment_of,
     ship,
 )
+from tests.orders.contract import counted, drawn, taken
 
 pytestmark = pytest.mark.django_db
 
@@ -77,44 +76,6 @@ ROWS: dict[str, Callable[[OrderGroup], Stateful]] = {
 }
 MODELLED = [machine for machine in MACHINES if machine is not RETURN]
 STATEFUL = [model for model in apps.get_models() if issubclass(model, Stateful)]
-
-
-def drawn(machine: Machine, row: Stateful, verb: str, role: Role, at: datetime) -> str | None:
-    """The state that the table leads to, read edge by edge; None where nobody has drawn a step."""
-    for edge in machine.edges:
-        is_mine = edge.verb == verb and row.status in edge.sources
-        if is_mine and (not edge.roles or role in edge.roles):
-            if edge.guard and not edge.guard.holds(row, at, ()):
-                continue
-            return row.status if edge.target == STAYS else edge.target
-    return None
-
-
-class TakenBackError(Exception):
-    """The step was taken; its savepoint goes back."""
-
-
-def taken(row: Stateful, verb: str, role: Role, at: datetime) -> str:
-    """The state after a legal step, which leaves a version, a state change and its event."""
-    before, version, facts = row.status, row.version, counted()
-    try:
-        with transaction.atomic():
-            fire(row, verb=verb, actor=Actor(role, "contract"), at=at)
-            stored = fresh_row(row)
-            step = StateChange.objects.filter(object_id=row.pk, noun=row.machine.noun).latest("seq")
-            told = row.machine.event_type(verb)
-            event = OutboxEvent.objects.filter(pk__in=[step.event_id]).first()
-            assert stored.version == row.version == step.seq == version + 1
-            assert (step.from_state, step.verb, step.to_state) == (before, verb, stored.status)
-            assert (event.type if event else "") == told
-            assert counted() == (facts[0] + 1, facts[1] + bool(told))
-            raise TakenBackError(stored.status)
-    except TakenBackError as done:
-        return str(done)
-
-
-def counted() -> tuple[int, int]:
-    return StateChange.objects.count(), OutboxEvent.objects.count()
 
 
 # Every unit of a reservation has left, as its last state demands; without it nothing is planted.

@@ -1,0 +1,96 @@
+"""The consoles' buttons say what the tables say: for each act, in every state, for every role."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from accounts.actors import Role
+from accounts.consoles import Act, merchant_site, platform_site
+from core import clock
+from core.fsm import Stateful
+from core.states import Machine
+from orders.models import Order, OrderGroup
+from orders.services.refund import order_refund
+from tests.consoles.world import member_client, page, staff_client
+from tests.factories import fresh
+from tests.factories.story import MERCHANT, fresh_row, make_paid_group
+
+pytestmark = pytest.mark.django_db
+
+ROLES = (Role.BUYER, Role.MERCHANT, Role.STAFF)
+
+
+def acts() -> Iterator[tuple[type[Act], type[Stateful]]]:
+    """Every act on a row that has a machine, in either console."""
+    for site in (merchant_site, platform_site):
+        for model, table in site._registry.items():
+            if issubclass(model, Stateful):
+                yield from ((act, model) for act in table.acts)
+
+
+ACTS = sorted(set(acts()), key=lambda pair: (pair[1].__name__, pair[0].__name__))
+
+
+def tables_answer(machine: Machine, row: Stateful, verb: str, role: Role) -> bool:
+    """Read from the table edge by edge."""
+    parts = list(row.orders.all()) if isinstance(row, OrderGroup) else []
+    return any(
+        edge.verb == verb
+        and row.status in edge.sources
+        and role in edge.roles
+        and (edge.guard is None or edge.guard.holds(row, clock.now(), parts))
+        for edge in (*machine.asks, *machine.edges)
+    )
+
+
+def test_acts_of_both_consoles_are_found() -> None:
+    found = {(act.verb, model.__name__) for act, model in ACTS}
+    assert {("ship", "Order"), ("refund", "Order"), ("cancel", "OrderGroup")} <= found
+
+
+@pytest.mark.parametrize(("act", "model"), ACTS)
+def test_an_acts_verb_is_one_of_the_table(act: type[Act], model: type[Stateful]) -> None:
+    verbs = {edge.verb for edge in (*model.machine.edges, *model.machine.asks)}
+    assert act.verb in verbs
+
+
+@pytest.mark.parametrize(("act", "model"), ACTS)
+def test_an_act_is_legal_exactly_where_the_table_says_so(
+    act: type[Act], model: type[Stateful]
+) -> None:
+    group = make_paid_group(orders=2)
+    row: Stateful = group if model is OrderGroup else group.orders.earliest("pk")
+    answers = set()
+    for state in model.machine.names:
+        for parts in Order.machine.names if model is OrderGroup else (state,):
+            Order.objects.filter(group=group).update(status=parts)
+            model._default_manager.filter(pk=row.pk).update(status=state)
+            for role in ROLES:
+                now = fresh_row(row)
+                expected = tables_answer(model.machine, now, act.verb, role)
+                assert act(role).is_legal(now) is expected, (state, parts, role)
+                answers.add(expected)
+    assert answers == {True, False}
+
+
+def test_a_part_that_has_left_takes_the_cancel_button_away() -> None:
+    [order] = make_paid_group().orders.all()
+    client = member_client(order.merchant)
+    assert page(order, "cancel") in client.get(page(order)).content.decode()
+    Order.objects.filter(pk=order.pk).update(first_left_at=clock.now())
+    assert page(order, "cancel") not in client.get(page(order)).content.decode()
+
+
+def test_a_refund_with_nothing_left_gets_no_button() -> None:
+    [order] = make_paid_group().orders.all()
+    client = staff_client()
+    path = page(order, "refund", "platform")
+    assert path in client.get(page(order, site="platform")).content.decode()
+    order_refund(
+        order_id=order.pk,
+        amount_minor=order.total_minor,
+        reason="generous",
+        request_key=fresh("key-{}"),
+        actor=MERCHANT,
+    )
+    assert path not in client.get(page(order, site="platform")).content.decode()
