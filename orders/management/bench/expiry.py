@@ -116,7 +116,7 @@ def _spread(over: timedelta) -> dict[int, datetime]:
     unpaid = OrderGroup.objects.filter(status=states.PENDING_PAYMENT)
     with connection.cursor() as cursor:
         cursor.execute("SET statement_timeout = 0")
-        given = {"first": clock.now() + HEAD_START, "step": over / unpaid.count()}
+        given: dict[str, Any] = {"first": clock.now() + HEAD_START, "step": over / unpaid.count()}
         cursor.execute(SPREAD, {**given, "status": states.PENDING_PAYMENT})
     return dict(unpaid.values_list("id", "pay_before"))
 
