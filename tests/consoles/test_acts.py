@@ -1,14 +1,18 @@
 """What is done in the consoles: with a preview, once, on what was shown, in words."""
 
+from datetime import timedelta
+
 import pytest
 from django.test import Client
 
 from accounts.models import Merchant, MerchantMember
 from accounts.permissions import member_may
+from core import clock
 from core.intervene import stream_retry
 from core.models import OutboxIntervention, OutboxStream
 from delivery.models import Shipment
 from inventory.models import StockItem, StockMovement
+from orders import tasks
 from orders.models import Order
 from orders.services.cancel import order_cancel
 from orders.services.fulfil import order_ship
@@ -22,7 +26,7 @@ from tests.consoles.world import (
     sent,
     staff_client,
 )
-from tests.factories.story import BUYER, MERCHANT, make_paid_group
+from tests.factories.story import BUYER, MERCHANT, make_group, make_paid_group
 
 pytestmark = pytest.mark.django_db
 
@@ -283,6 +287,19 @@ def test_who_works_for_a_closed_merchant_only_looks() -> None:
     for verb in ("ship", "cancel", "refund"):
         assert client.get(page(order, verb)).status_code == 403
         assert client.post(page(order, verb), {"token": "x" * 20}).status_code == 403
+
+
+def test_a_group_that_is_overdue_is_not_called_off_but_looked_at(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked: list[int] = []
+    monkeypatch.setattr(tasks.expire_group, "apply_async", lambda args, **_: asked.extend(args))
+    group, client = make_group(), staff_client()
+    path = page(group, "cancel", "platform")
+    form = form_of(client, path)
+    clock.advance(timedelta(minutes=31))
+    answer = client.post(path, {**form, "reason": "fraud"})
+    assert (answer.status_code, asked) == (409, [group.pk])
 
 
 def test_a_group_that_has_changed_since_is_not_called_off() -> None:
