@@ -153,7 +153,7 @@ class Part:
     @property
     def goes_back(self) -> str:
         """What calling it off would send back, once it is paid: what has not gone back already."""
-        left_minor = self.order.total_minor - sum(back.taken_minor for back in self.refunds)
+        left_minor = self.order.payable_minor - sum(back.taken_minor for back in self.refunds)
         return amount(left_minor, self.order.currency)
 
 

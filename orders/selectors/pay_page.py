@@ -48,7 +48,7 @@ class PayPage:
     @property
     def amount(self) -> str:
         """What is to be paid."""
-        return amount(self.group.total_minor, self.group.currency)
+        return amount(self.group.payable_minor, self.group.currency)
 
     @property
     def left(self) -> timedelta:

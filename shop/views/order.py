@@ -132,7 +132,7 @@ def _start(request: HttpRequest, group: OrderGroup) -> HttpResponse:
         if refusal.code == "payment.expired":
             return _pay_page(request, pay_page(group), page_errors(refusal))
         return see_other(request.path)  # pressed twice, or paid meanwhile: the page tells
-    tell(request, "add_payment_info", value_minor=group.total_minor, currency=group.currency)
+    tell(request, "add_payment_info", value_minor=group.payable_minor, currency=group.currency)
     return see_other(request.path)
 
 
