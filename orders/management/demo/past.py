@@ -176,6 +176,10 @@ def start_paying(visit: Visit) -> None:
     )
 
 
+def forget(visit: Visit) -> None:
+    """Nobody does anything, and the deadline passes."""
+
+
 def _channel_says(visit: Visit, kind: str) -> None:
     group = OrderGroup.objects.get(pk=visit.group_id)
     attempt = Attempt.objects.filter(payment__reference=group.pk).latest("id")
@@ -293,7 +297,7 @@ WAYS: dict[str, list[tuple[float, Step]]] = {
     "unpaid": [],
     "expired": [],
     "called_off": [(0.1, call_off)],
-    "late": [(0.1, start_paying), (26, capture), (27, send_back)],
+    "late": [(0.1, start_paying), (1, forget), (26, capture), (27, send_back)],
     "reinstated": [(0.1, start_paying), (1.2, capture), *DELIVER[2:]],
     "retried": [
         (0.02, start_paying),
