@@ -56,7 +56,9 @@ def rows_of(event: outbox.Event, orders: Sequence[Order]) -> Iterator[Event]:
     if not parts:  # a parcel of something else
         return
     if name == "purchase":
-        for number, order in enumerate(parts, start=1):
+        # What was called off before it was paid nobody has bought.
+        bought = [order for order in parts if order.payable_minor]
+        for number, order in enumerate(bought, start=1):
             yield order_row(event, name, order, purchase_id(order.group_id, number))
     elif about == parts[0].group_id:
         yield group_row(event, name, parts[0])
@@ -75,7 +77,7 @@ def order_row(event: outbox.Event, name: str, order: Order, event_id: UUID) -> E
     row.event_id = event_id
     row.order_id = order.id
     row.merchant_id = order.merchant_id
-    row.value_minor = order.total_minor
+    row.value_minor = order.payable_minor or order.total_minor
     return row
 
 

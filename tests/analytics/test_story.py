@@ -72,6 +72,15 @@ def test_a_purchase_is_one_event_per_merchant_under_one_group() -> None:
     assert {event.session_key for event in (first, second)} == {VISIT}
 
 
+def test_what_was_called_off_before_it_was_paid_was_not_bought() -> None:
+    group = placed(orders=2)
+    gone, bought = group.orders.order_by("id")
+    order_cancel(order_id=gone.id, actor=BUYER, reason="mind")
+    pay(group)
+    [event] = events("purchase")
+    assert (event.order_id, event.value_minor) == (bought.id, bought.total_minor)
+
+
 def test_what_is_told_twice_is_kept_once() -> None:
     pay(placed(orders=2))
     before = events("order_placed", "purchase")

@@ -17,6 +17,7 @@ from inventory.services import reservation
 from orders.models import Order, OrderGroup
 from orders.services.cancel import order_cancel, order_group_cancel
 from orders.services.expire import expire_due, order_group_expire
+from orders.services.pay import order_group_pay
 from orders.services.place import order_group_place
 from payments.models import Refund
 from tests.concurrency.threads import (
@@ -26,6 +27,7 @@ from tests.concurrency.threads import (
     without_stock_constraint,
 )
 from tests.factories import TESTER
+from tests.factories.money import say
 from tests.factories.story import (
     BUYER,
     MERCHANT,
@@ -38,6 +40,8 @@ from tests.factories.story import (
     make_group,
     make_paid_group,
     make_stocked_sku,
+    payment_of,
+    place,
     start_payment,
 )
 
@@ -163,4 +167,44 @@ def test_two_scans_at_once_expire_each_group_once() -> None:
     assert set(OrderGroup.objects.values_list("status", flat=True)) == {"expired"}
     assert set(StockItem.objects.values_list("on_hand", "reserved")) == {(10, 0)}
     deliver_events()
+    assert audit.run() == []
+
+
+def test_units_called_off_at_once_go_back_one_by_one() -> None:
+    group = make_paid_group(units=5)
+    order = Order.objects.get(group=group)
+    one = {order.lines.get().id: 1}
+    at_once(
+        [lambda: order_cancel(order_id=order.id, actor=MERCHANT, reason="", quantities=one)] * 8
+    )
+    refunds = list(Refund.objects.values_list("request_key", "amount_minor"))
+    assert len(refunds) == 5
+    assert sum(minor for _key, minor in refunds) == group.total_minor
+    assert set(StockItem.objects.values_list("on_hand", "reserved")) == {(10, 0)}
+    deliver_events()
+    assert audit.run() == []
+
+
+@pytest.mark.parametrize("_round", range(5))
+def test_the_last_unit_goes_to_late_money_or_to_a_new_buyer(_round: int) -> None:
+    sku = make_stocked_sku(units=1)
+    group = place([(sku, 1)])
+    attempt = say(start_payment(group), "closed")
+    clock.advance(timedelta(minutes=31))
+    order_group_expire(group_id=group.id, actor=TESTER)
+    capture(attempt)
+    basket = fill_cart([(sku, 1)])
+    checkout = make_checkout(basket)
+    payment_id = payment_of(group).id
+    at_once(
+        [
+            lambda: order_group_pay(group_id=group.id, payment_id=payment_id, actor=TESTER),
+            lambda: order_group_place(cart_id=basket.cart_id, checkout=checkout, actor=BUYER),
+        ]
+    )
+    deliver_events()
+    is_back = OrderGroup.objects.get(pk=group.id).status == "paid"
+    assert OrderGroup.objects.exclude(pk=group.id).exists() is not is_back
+    assert Refund.objects.exists() is not is_back
+    assert set(StockItem.objects.values_list("on_hand", "reserved")) == {(1, 1)}
     assert audit.run() == []

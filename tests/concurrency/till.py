@@ -11,6 +11,8 @@ NAME = "till"
 class Till:
     """Every shopper has a step to do there; they have paid when the test says so."""
 
+    term = None
+
     def __init__(self) -> None:
         self._charges: dict[str, Charge] = {}
         self._closed: set[str] = set()

@@ -34,6 +34,7 @@ from orders.services.expire import expire_due
 from orders.services.fulfil import order_acknowledge, order_ship, order_start_packing
 from orders.services.pay import payment_start
 from orders.services.place import Checkout, order_group_place
+from orders.services.request import cancel_request_open
 from payments.models import Attempt, Refund
 from payments.services.collect import fact_record
 from payments.services.refund import refund_fact_record, refund_send
@@ -70,6 +71,7 @@ ORDERS: tuple[tuple[float, str, str, str], ...] = (
     (24.5, "dario", "old-town-records 1", "late"),
     (22.8, "finn", "harbour-tea 2, nordlys-knitwear 2", "delivered"),
     (21.2, "emi", "kawa-pottery 1", "called_off"),
+    (20.6, "finn", "harbour-tea 1, nordlys-knitwear 1", "reinstated"),
     (19.9, "ben", "harbour-tea 1", "retried"),
     (18.4, "gül", "old-town-records 1, harbour-tea 1", "delivered"),
     (16.6, "ada", "harbour-tea 2", "delivered"),
@@ -77,6 +79,7 @@ ORDERS: tuple[tuple[float, str, str, str], ...] = (
     (13.7, "dario", "old-town-records 1", "delivered"),
     (12.2, "finn", "nordlys-knitwear 1", "regretted"),
     (11.0, "ben", "nordlys-knitwear 2, harbour-tea 1", "delivered"),
+    (10.3, "cleo", "harbour-tea 3", "part_cancelled"),
     (9.8, "emi", "kawa-pottery 2", "delivered"),
     (8.5, "ada", "harbour-tea 1, nordlys-knitwear 1", "part_refunded"),
     (7.4, "gül", "nordlys-knitwear 1", "delivered"),
@@ -88,6 +91,7 @@ ORDERS: tuple[tuple[float, str, str, str], ...] = (
     (2.9, "emi", "kawa-pottery 1", "shipped"),
     (2.4, "gül", "harbour-tea 2", "shipped"),
     (1.8, "cleo", "nordlys-knitwear 1, harbour-tea 1", "packing"),
+    (1.6, "ada", "harbour-tea 2", "asked"),
     (1.5, "finn", "kawa-pottery 1", "packing"),
     (1.2, "ben", "harbour-tea 1", "acknowledged"),
     (0.9, "dario", "nordlys-knitwear 1", "acknowledged"),
@@ -170,6 +174,10 @@ def start_paying(visit: Visit) -> None:
         return_url="http://127.0.0.1/",
         actor=visit.buyer(),
     )
+
+
+def forget(visit: Visit) -> None:
+    """Nobody does anything, and the deadline passes."""
 
 
 def _channel_says(visit: Visit, kind: str) -> None:
@@ -262,6 +270,19 @@ def call_off(visit: Visit) -> None:
     order_group_cancel(group_id=visit.group_id, actor=visit.buyer(), reason="changed my mind")
 
 
+def cancel_one_unit(visit: Visit) -> None:
+    """The shopper has ordered one too many."""
+    [order] = visit.live()
+    one = {order.lines.earliest("pk").pk: 1}
+    order_cancel(order_id=order.pk, actor=visit.buyer(), reason="too many", quantities=one)
+
+
+def ask_to_cancel(visit: Visit) -> None:
+    """It is being packed already; the merchant still has some hours to answer."""
+    [order] = visit.live()
+    cancel_request_open(order_id=order.pk, reason="found it cheaper", actor=visit.buyer())
+
+
 def cancel_last(visit: Visit) -> None:
     """The last merchant has not got it after all."""
     order = visit.live()[-1]
@@ -276,7 +297,8 @@ WAYS: dict[str, list[tuple[float, Step]]] = {
     "unpaid": [],
     "expired": [],
     "called_off": [(0.1, call_off)],
-    "late": [(0.1, start_paying), (1.2, capture), (2, send_back)],
+    "late": [(0.1, start_paying), (1, forget), (26, capture), (27, send_back)],
+    "reinstated": [(0.1, start_paying), (1.2, capture), *DELIVER[2:]],
     "retried": [
         (0.02, start_paying),
         (0.04, refuse),
@@ -292,6 +314,8 @@ WAYS: dict[str, list[tuple[float, Step]]] = {
     "delivered": DELIVER,
     "cancelled": [*PACK[:-1], (6, cancel_last), (7, send_back)],
     "part_refunded": [*PACK[:-1], (6, cancel_last), (7, send_back), *DELIVER[3:]],
+    "part_cancelled": [*PAY, (1, cancel_one_unit), (2, send_back), *DELIVER[2:]],
+    "asked": [*PACK, (38.3, ask_to_cancel)],
     "regretted": [*PAY, (1, call_off), (2, send_back)],
 }
 
