@@ -218,7 +218,19 @@ def test_a_repair_that_fails_holds_up_no_other(
     }
     monkeypatch.setattr(monitor, "conditions", broken)
     alarms.watch(Pace.QUICK)
-    assert mended == [0, groups[1].pk]
+    assert len(mended) == 2
+    assert mended[1] in {group.pk for group in groups}
+
+
+def test_the_oldest_that_can_not_be_mended_do_not_keep_the_others_from_it(
+    mended: Mends, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(monitor, "MOST_MENDED", 1)
+    found = Reading(monitor.conditions["T1"], START, Level.WARN, 3, subjects=("1", "2", "3"))
+    for _ in range(200):
+        monitor.repair(found)
+    assert len(mended) == 200
+    assert set(mended) == {1, 2, 3}
 
 
 @pytest.mark.django_db(transaction=True)
