@@ -29,6 +29,8 @@ from core.idempotency import idempotent
 from core.ids import Issuer, decode, lease
 from core.ids.lease import STALE_SECONDS
 from core.models import Heartbeat, IdempotencyKey, OutboxStream
+from payments.models import Payment, Refund
+from payments.services import refund as refunds
 from tests.concurrency import races, scenes
 from tests.concurrency.interleave import NEVER, Stage, stage
 from tests.concurrency.races import Race, switch_off
@@ -37,6 +39,7 @@ from tests.core import test_idempotency as keyed
 from tests.core.id_leases import age, lease_table
 from tests.core.outbox_parts import consume, registry, stream, tell_each
 from tests.factories import TESTER
+from tests.factories.money import make_captured, request_refund
 from tests.factories.story import fresh_row
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -261,6 +264,35 @@ def update_blindly(
     new = {**fields, "status": rows[0].status, "status_changed_at": moment}
     ids = [row.id for row in rows]
     type(rows[0])._default_manager.filter(id__in=ids).update(version=F("version") + 1, **new)
+
+
+TWO_REFUNDS = Race(
+    lambda _: make_captured(10_000),
+    lambda payment: request_refund(payment, 6_000),
+    lambda payment: request_refund(payment, 6_000),
+    races.none,
+)
+
+
+def test_without_lock_and_condition_the_counters_bounds_stop_a_refund_too_much(
+    place: tuple[Stage, World], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Lock off: the condition refuses. That off, too: the constraint cries."""
+    switch_off(monkeypatch, payments.locks, "lock_payments")
+    with monkeypatch.context() as sabotage:
+        sabotage.setattr(refunds, "_count", count_blindly)
+        at, harm = first_harm(TWO_REFUNDS, *place)
+    assert "payments_payment_refund_bounds" in harm
+
+    assert TWO_REFUNDS.run(*place, at=at)[0] == ""
+    payment = Payment.objects.latest("pk")
+    assert payment.refunded_minor == 6_000
+
+
+def count_blindly(refund: Refund, sign: int) -> None:
+    """As `_count` moves the payment's counter, whatever it holds by now."""
+    minor = F("refunded_minor") + sign * refund.amount_minor
+    Payment.objects.filter(pk=refund.payment_id).update(refunded_minor=minor)
 
 
 def test_a_step_of_a_row_that_is_not_locked_is_refused(place: tuple[Stage, World]) -> None:
