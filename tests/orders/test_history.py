@@ -103,6 +103,13 @@ class Walk:
                 expire_due()
                 complete_due()
 
+    def end(self) -> None:
+        """The return windows of what was delivered pass, and it completes."""
+        clock.advance(timedelta(days=15))
+        expire_due()
+        complete_due()
+        deliver_events()
+
     def look(self, group_id: int) -> None:
         self.snapshots.append((group_id, clock.now(), stored(group_id)))
 
@@ -173,6 +180,7 @@ STEPS: list[Step] = [
 def check(*, groups: int, rounds: int) -> Walk:
     walk = Walk(groups=groups, seed=SEED)
     walk.go(rounds)
+    walk.end()
     for group_id in walk.groups:
         walk.look(group_id)
     for group_id, at, rows in walk.snapshots:
@@ -196,7 +204,7 @@ def test_a_thousand_random_orders_are_rebuilt() -> None:
 
     assert Order.objects.count() >= 1000
     assert set(Order.objects.values_list("status", flat=True)) >= {
-        *("acknowledged", "packing", "shipped", "delivered", "completed", "cancelled")
+        *("acknowledged", "packing", "shipped", "completed", "cancelled")
     }
     assert len(walk.snapshots) > 1000
 
