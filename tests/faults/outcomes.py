@@ -133,13 +133,13 @@ def assert_all_ended_well(
     outcomes: Sequence[Outcome], folder: Path, *, at_most_seconds: float
 ) -> None:
     """Each within its time, and the books, ours and the channel's, say the same."""
-    late = [outcome for outcome in outcomes if outcome.seconds > at_most_seconds]
-    assert not late, f"{len(late)} too late: {late[:10]}; {figures(outcomes)}"
     off = money_off(outcomes)
     # What this is all about: money on both sides of the deadline, and close to it.
     assert min(off) < 0 < max(off), figures(outcomes)
     assert audit.run(final=True) == []
     assert money_here() == money_there(folder)
+    late = [outcome for outcome in outcomes if outcome.seconds > at_most_seconds]
+    assert not late, f"{len(late)} too late: {late[:10]}; {figures(outcomes)}"
 
 
 def figures(outcomes: Sequence[Outcome]) -> str:
