@@ -129,15 +129,16 @@ def _cancelled(matter: Matter) -> Context | None:
     """Of the group before payment, of each order after it; their orders go with an unpaid group."""
     if matter.object_id == matter.group.id:
         return {"parts": parts_of(matter.group)}
-    order = matter.order()
-    if matter.group.status != states.PAID or order.status != states.CANCELLED:
+    order, waits = matter.order(), matter.group.status == states.PENDING_PAYMENT
+    is_alone = matter.group.status == states.PAID or (waits and "called_off_minor" in matter.facts)
+    if not is_alone or order.status != states.CANCELLED:
         return None
     refunds = Refund.objects.filter(reference=order.id, shard_key=order.shard_key)
     refunded_minor = refunds.exclude(status="declined").aggregate(sum=Sum("amount_minor"))["sum"]
     return {
         "order": order,
         "parts": parts_of(matter.group, [order]),
-        "refunded": amount(refunded_minor or 0, order.currency),
+        "refunded": amount(refunded_minor, order.currency) if refunded_minor else "",
     }
 
 

@@ -85,7 +85,7 @@ GROUP = Machine(
     edges=(
         # Money beats the clock.
         Edge("pay", (PENDING_PAYMENT, EXPIRING), PAID, "paid", (SYSTEM,)),
-        Edge("extend", (PENDING_PAYMENT,), STAYS, "extended", (BUYER,), NEARLY_DUE),
+        Edge("extend", (PENDING_PAYMENT,), STAYS, "extended", (BUYER, STAFF), NEARLY_DUE),
         Edge("prolong", (PENDING_PAYMENT,), STAYS, "prolonged", (SYSTEM,), IN_TIME),
         Edge(
             "start_expiring", (PENDING_PAYMENT,), EXPIRING, "expiring_started", (SYSTEM,), OVERDUE

@@ -6,6 +6,7 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts.actors import system
 from core.monitor import Condition, Owner, Pace, watch_for
+from payments.audit import OWED_SINCE
 from payments.services.refund import refund_retry
 from payments.tasks import ask_after_attempt, send_refund
 
@@ -36,8 +37,8 @@ watch_for(
         owner=Owner.PLATFORM,
         warn_after=timedelta(minutes=10),
         page_after=timedelta(minutes=30),
-        sql="""
-            SELECT attempt.id AS subject, attempt.status_changed_at AS since
+        sql=f"""
+            SELECT attempt.id AS subject, {OWED_SINCE} AS since
             FROM payments_attempt attempt
             JOIN payments_payment payment ON payment.id = attempt.payment_id
             WHERE attempt.status = 'processing' AND payment.status <> 'authorised'

@@ -9,10 +9,13 @@ from django.db.models import F, Q, QuerySet, Sum
 
 from core.clock import BusinessNow
 from core.ids import gene_of
+from payments.channels.base import slow_channels
 from payments.models import Attempt, LedgerEntry, Payment, PaymentShare, Refund
 from payments.states import ATTEMPT
 
 UNKNOWN_FOR = timedelta(minutes=2)
+# The round in which channels are asked, and how often it is the turn of one whose money takes days.
+ASK, SLOW_PACE = timedelta(seconds=30), timedelta(minutes=15)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,8 +87,16 @@ def tried_references(references: Iterable[int]) -> set[int]:
 
 
 def unknown_attempt_ids(*, most: int) -> list[int]:
-    """Attempts whose outcome the channel has owed us for too long, oldest first."""
-    return _unknown(Attempt.objects.filter(status="processing"), most)
+    """Attempts whose outcome the channel has owed us for too long, oldest first.
+
+    Of a channel whose money takes days each is due for the length of a round, once in a quarter of
+    an hour, so that they never stand in the way of the others.
+    """
+    rows, slow = Attempt.objects.filter(status="processing"), slow_channels()
+    quick = _unknown(rows.exclude(channel__in=slow), most)
+    waiting = rows.filter(channel__in=slow).annotate(age=BusinessNow() - F("status_changed_at"))
+    ages = waiting.order_by("status_changed_at").values_list("pk", "age")
+    return (quick + [pk for pk, age in ages if age > ASK and age % SLOW_PACE < ASK])[:most]
 
 
 def unknown_refund_ids(*, most: int) -> list[int]:

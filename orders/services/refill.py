@@ -81,14 +81,15 @@ def _quantity(line: OrderLine, sku: Sku, left: int, currency: str, problems: lis
     if not sku.for_sale or left < 1:
         problems.append(Problem("refill.gone", "", facts))
         return 0
-    if left < line.quantity:
-        numbers = {"left": str(left), "old": str(line.quantity)}
+    wanted = line.open_quantity or line.quantity  # units that the buyer called off stay away
+    if left < wanted:
+        numbers = {"left": str(left), "old": str(wanted)}
         problems.append(Problem("refill.short", "", facts | numbers))
     if sku.price_minor != line.unit_price_minor:
         old = amount(line.unit_price_minor, sku.currency)
         new = amount(sku.price_minor, sku.currency)
         problems.append(Problem("refill.price_changed", "", facts | {"old": old, "new": new}))
-    return min(left, line.quantity)
+    return min(left, wanted)
 
 
 def _line(cart: Cart, sku: Sku, quantity: int) -> CartLine:

@@ -81,6 +81,11 @@ def register(name: str, channel: Channel) -> None:
     _channels[name] = channel
 
 
+def slow_channels() -> list[str]:
+    """The names of the channels whose money takes days."""
+    return sorted(name for name, channel in _channels.items() if channel.term)
+
+
 def channel_named(name: str) -> Channel:
     """The channel of that name. Raises Invalid `payment.channel_unknown`."""
     try:

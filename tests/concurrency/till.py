@@ -1,6 +1,7 @@
 """A channel with its book in memory: it answers at once, the same however often it is asked."""
 
 from collections import Counter
+from datetime import timedelta
 
 from payments.channels.base import Answer, Charge
 from payments.models import Attempt
@@ -11,7 +12,7 @@ NAME = "till"
 class Till:
     """Every shopper has a step to do there; they have paid when the test says so."""
 
-    term = None
+    term: timedelta | None = None
 
     def __init__(self) -> None:
         self._charges: dict[str, Charge] = {}
