@@ -36,7 +36,9 @@ def cart_refill(*, group_id: int, cart_id: int | None, actor: Actor) -> Refill:
     """
     cart = lock_open_cart(cart_id) if cart_id else Cart.objects.create()
     group = _group(group_id)
-    ordered = list(OrderLine.objects.filter(order__group=group, shard_key=group.shard_key))
+    lines = OrderLine.objects.filter(order__group=group, shard_key=group.shard_key)
+    wanted = {line: _wanted(group, line) for line in lines}
+    ordered = [line for line in wanted if wanted[line]]
     skus = Sku.objects.select_related("product", "merchant").in_bulk(
         [line.sku_id for line in ordered]
     )
@@ -44,15 +46,15 @@ def cart_refill(*, group_id: int, cart_id: int | None, actor: Actor) -> Refill:
     known = {line.sku_id: line for line in cart.lines.all()}
     currency = cart.currency if known else ""
     problems: list[Problem] = []
-    lines = []
+    found = []
     for line in ordered:
         sku = skus[line.sku_id]
         currency = currency or sku.currency
-        quantity = _quantity(line, sku, left[sku.pk], currency, problems)
+        quantity = _quantity(line, wanted[line], sku, left[sku.pk], currency, problems)
         if quantity:
             kept = known[sku.pk].quantity if sku.pk in known else 0
-            lines.append(_line(cart, sku, max(kept, quantity)))
-    _put(cart, currency, lines)
+            found.append(_line(cart, sku, max(kept, quantity)))
+    _put(cart, currency, found)
     return Refill(cart, problems)
 
 
@@ -72,7 +74,19 @@ def _group(group_id: int) -> OrderGroup:
     return group
 
 
-def _quantity(line: OrderLine, sku: Sku, left: int, currency: str, problems: list[Problem]) -> int:
+def _wanted(group: OrderGroup, line: OrderLine) -> int:
+    """Units that the shopper called off before the time was over are not wanted back."""
+    return line.open_quantity if group.status == states.EXPIRED else line.quantity
+
+
+def _quantity(
+    line: OrderLine,
+    wanted: int,
+    sku: Sku,
+    left: int,
+    currency: str,
+    problems: list[Problem],
+) -> int:
     """How many units of an ordered line can be had now; notes what is not as it was."""
     facts = {"item": line.title}
     if sku.currency != currency:
@@ -81,7 +95,6 @@ def _quantity(line: OrderLine, sku: Sku, left: int, currency: str, problems: lis
     if not sku.for_sale or left < 1:
         problems.append(Problem("refill.gone", "", facts))
         return 0
-    wanted = line.open_quantity or line.quantity  # units that the buyer called off stay away
     if left < wanted:
         numbers = {"left": str(left), "old": str(wanted)}
         problems.append(Problem("refill.short", "", facts | numbers))

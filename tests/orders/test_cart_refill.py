@@ -8,7 +8,8 @@ from catalog.services import product_unpublish, sku_reprice
 from core import clock
 from core.errors import Conflict
 from inventory.models import StockItem
-from orders.models import CartLine, OrderGroup
+from orders.models import CartLine, OrderGroup, OrderLine
+from orders.services.cancel import order_cancel
 from orders.services.cart import cart_line_add, cart_open
 from orders.services.expire import order_group_expire
 from orders.services.refill import Refill, cart_refill
@@ -101,3 +102,17 @@ def test_an_order_that_is_alive_stays_where_it_is() -> None:
         refill(make_group())
     assert refusal.value.code == "state.conflict"
     assert not CartLine.objects.filter(cart__placed_group_id=None).exists()
+
+
+def test_what_was_called_off_before_the_time_was_over_is_not_wanted_back() -> None:
+    kept, given_up = make_stocked_sku(), make_stocked_sku()
+    group = place([(kept, 3), (given_up, 2)])
+    first = OrderLine.objects.get(sku_id=kept.pk)
+    order_cancel(order_id=first.order_id, actor=BUYER, reason="", quantities={first.pk: 1})
+    other = OrderLine.objects.get(sku_id=given_up.pk)
+    order_cancel(order_id=other.order_id, actor=BUYER, reason="")
+
+    filled = refill(expired(group))
+
+    assert quantities(filled.cart.pk) == {kept.pk: 2}
+    assert filled.problems == []

@@ -478,3 +478,15 @@ def test_other_refunds_are_not_told_as_late() -> None:
     order_cancel(order_id=order.pk, actor=MERCHANT, reason="")
     deliver_mails()
     assert "late_payment_refunded" not in templates()
+
+
+def test_an_order_that_is_called_off_alone_before_payment_is_told_so() -> None:
+    group = make_group(orders=2)
+    order = group.orders.earliest("id")
+    order_cancel(order_id=order.pk, actor=BUYER, reason="")
+
+    deliver_mails()
+
+    [mail] = Mail.objects.filter(template="cancel_done")
+    assert mail.subject.startswith(f"Cancelled: order {order.number}")
+    assert "You need not pay for it." in mail.text
