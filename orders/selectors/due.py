@@ -7,7 +7,7 @@ from django.db.models import Exists, OuterRef, QuerySet
 from core import clock
 from orders import states
 from orders.models import OrderGroup
-from payments.models import Attempt
+from payments.models import Attempt, Payment
 
 # How long after the deadline goods stay held for a channel that does not say whether it has closed.
 HOLD_LIMIT = timedelta(minutes=5)
@@ -15,6 +15,12 @@ HOLD_LIMIT = timedelta(minutes=5)
 _TRIED = Exists(
     Attempt.objects.filter(
         payment__reference=OuterRef("pk"), payment__shard_key=OuterRef("shard_key")
+    )
+)
+# Its event is on the way, and pays the group. Left out, so that many of them never hold up the rest.
+_HAS_MONEY = Exists(
+    Payment.objects.filter(
+        reference=OuterRef("pk"), shard_key=OuterRef("shard_key"), status="captured"
     )
 )
 
@@ -25,15 +31,15 @@ def untried_group_ids(*, most: int) -> list[int]:
 
 
 def tried_group_ids(*, most: int) -> list[int]:
-    """The same of those that somebody has tried to pay."""
-    return _longest_overdue(_pending().filter(_TRIED), most)
+    """The same of those that somebody has tried to pay, in vain so far."""
+    return _longest_overdue(_pending().filter(_TRIED, ~_HAS_MONEY), most)
 
 
 def stuck_group_ids(*, most: int) -> list[int]:
     """Groups whose channel has not said in time whether the attempt is closed."""
     latest = clock.now() - HOLD_LIMIT
     stuck = OrderGroup.objects.filter(status=states.EXPIRING, pay_before__lte=latest)
-    return _longest_overdue(stuck, most)
+    return _longest_overdue(stuck.filter(~_HAS_MONEY), most)
 
 
 def _pending() -> QuerySet[OrderGroup]:

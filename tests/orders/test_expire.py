@@ -148,6 +148,21 @@ def test_a_group_whose_money_has_come_waits_for_the_event() -> None:
     assert status_of(group) == "paid"
 
 
+def test_groups_whose_money_has_come_never_hold_up_the_rest(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(expiry, "SINGLE_GROUPS", 2)
+    waiting = [make_group() for _ in range(2)]
+    for group in waiting:
+        capture(start_payment(group))
+    refused = make_group()
+    say(start_payment(refused), "failed")
+    clock.advance(timedelta(minutes=40))
+    expire_due()
+    assert status_of(refused) == "expired"
+    assert {status_of(group) for group in waiting} == {"pending_payment"}
+
+
 def test_the_scan_expires_all_that_are_due_and_no_other() -> None:
     due = [make_group(), make_group()]
     clock.advance(timedelta(minutes=15))
