@@ -97,8 +97,8 @@ def test_what_a_relay_did_before_it_died_is_not_done_again(tmp_path: Path) -> No
         with running(tmp_path, "relay") as healthy:
             healthy.until(lambda: not undelivered_here())
 
-    assert verbs_of(paid.pk) == ["place", "pay"]
-    assert verbs_of(late.pk) == ["place", "cancel"]
+    assert verbs_of(paid.pk) == ["place", "pay", "amend"]
+    assert verbs_of(late.pk) == ["place", "cancel", "amend"]
     assert verbs_of(refund.pk) == ["request", "approve"]
     assert Refund.objects.count() == 1
     asked = OutboxEvent.objects.filter(stream__aggregate_type="channel")
