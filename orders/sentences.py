@@ -66,6 +66,7 @@ SENTENCES: dict[str, str | Promise] = {
     ),
     "payment.none_selected": _("Select how you want to pay"),
     "payment.attempt_open": _("A payment is being made already. Wait for its outcome"),
+    "cancel.quantity": _("Enter how many of %(item)s to cancel, between 0 and %(most)s"),
     "cancel.too_late": _(
         "%(merchant)s has already packed this. You can ask to cancel, or return it after delivery"
     ),

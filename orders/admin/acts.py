@@ -55,6 +55,9 @@ class OrderAct(Act):
         _group, order = lock_order(row.id)
         return order
 
+    def refused(self, row: Order, code: str) -> None:
+        ask_if_expired(code, row.group_id)
+
 
 class Acknowledge(OrderAct):
     verb = "acknowledge"

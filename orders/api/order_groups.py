@@ -35,8 +35,8 @@ from orders.api.parts import (
     DryRun,
     GroupCancelIn,
     OrderPartOut,
+    rehearsed,
     shown_actions,
-    shown_cancellation,
 )
 from orders.links import link_url
 from orders.models import Order, OrderGroup, OrderLine
@@ -188,7 +188,7 @@ class OrderGroupCancel(ApiView):
         group = own_group(request, group_id)
         asked = {"group_id": group.pk, "actor": actor, **given}
         if self.queried(request)["dry_run"]:
-            return Response(shown_cancellation(order_group_cancel(**asked, dry_run=True)))
+            return rehearsed(lambda: order_group_cancel(**asked, dry_run=True), group.pk)
         response = self.keyed(
             request,
             lambda: order_group_cancel(**asked),

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from django.db.models import Prefetch, prefetch_related_objects
+from django.utils.translation import gettext_lazy as _
 from drf_spectacular.utils import PolymorphicProxySerializer, extend_schema_field
 from rest_framework import serializers
 from rest_framework.request import Request
@@ -26,6 +27,7 @@ from core.api import (
     page,
     parsed,
 )
+from core.errors import Conflict
 from orders import states
 from orders.actions import order_actions
 from orders.api.access import own_order, own_orders
@@ -38,12 +40,14 @@ from orders.api.parts import (
     DryRun,
     OrderPartOut,
     ReasonIn,
+    UnitsOut,
+    rehearsed,
     shown_actions,
-    shown_cancellation,
     units_list,
     units_of,
+    units_shown,
 )
-from orders.models import Order, OrderLine
+from orders.models import CancelRequest, Order, OrderLine
 from orders.selectors.requests import open_request_id
 from orders.selectors.shown import orders_shown
 from orders.services.cancel import order_cancel
@@ -60,6 +64,19 @@ TAG = "orders"
 STATES = states.ORDER.names
 
 
+class CancelRequestOut(Serializer):
+    """What a buyer wants called off; no lines: all that has not left. Silence approves it."""
+
+    id = Id()
+    lines = serializers.SerializerMethodField()
+    reason = serializers.CharField()
+    deadline = Time()
+
+    @extend_schema_field(UnitsOut(many=True))
+    def get_lines(self, asked: CancelRequest) -> Any:
+        return units_shown({int(line): n for line, n in asked.quantities.items()})
+
+
 class OrderOut(OrderPartOut):
     """What its merchant needs to fulfil it, and what the merchant earns by it."""
 
@@ -67,7 +84,13 @@ class OrderOut(OrderPartOut):
     placed_at = Time(source="group.placed_at")
     shipping_address = AddressOut(source="group.shipping_address")
     commission = MoneyOf("commission_minor")
+    cancel_request = serializers.SerializerMethodField()
     allowed_actions = serializers.SerializerMethodField()
+
+    @extend_schema_field(CancelRequestOut(allow_null=True))
+    def get_cancel_request(self, order: Any) -> Any:
+        asked: list[CancelRequest] = order.open_requests
+        return CancelRequestOut(asked[0]).data if asked else None
 
     @extend_schema_field(ActionOut(many=True))
     def get_allowed_actions(self, order: Order) -> Any:
@@ -93,8 +116,13 @@ class OrderQuery(PageQuery):
 
 
 def shown_orders(orders: list[Order], role: Role) -> Any:
-    """The orders with their lines, and what that role may do: two queries for any number."""
-    prefetch_related_objects(orders, Prefetch("lines", OrderLine.objects.order_by("pk")))
+    """The orders with their lines, and what that role may do: three queries for any number."""
+    asked = CancelRequest.objects.filter(status=states.REQUESTED)
+    prefetch_related_objects(
+        orders,
+        Prefetch("lines", OrderLine.objects.order_by("pk")),
+        Prefetch("cancel_requests", asked, to_attr="open_requests"),
+    )
     context = {"role": role, "moment": clock.now()}
     return OrderOut(orders, many=True, context=context).data
 
@@ -182,7 +210,7 @@ class OrderCancel(ApiView):
             "actor": actor,
         }
         if self.queried(request)["dry_run"]:
-            return Response(shown_cancellation(order_cancel(**asked, dry_run=True)))
+            return rehearsed(lambda: order_cancel(**asked, dry_run=True), order.group_id)
         response = self.keyed(
             request,
             lambda: order_cancel(**asked),
@@ -227,7 +255,25 @@ class OrderRequestCancel(ApiView):
         )
 
 
-class ApproveIn(Serializer):
+class AnsweredIn(Serializer):
+    """Which request is meant, as `cancel_request` of the order says; left out, the open one."""
+
+    request_id = Id(required=False)
+
+
+def meant_request_id(order: Order, given: dict[str, Any]) -> int:
+    """The open request's id. Raises Conflict where another one was looked at, or none is open."""
+    found = open_request_id(order)
+    if given.get("request_id", found) != found:
+        raise Conflict(
+            "cancel.request_changed",
+            _("The buyer asks for something else by now. Look at it again."),
+            id=str(found),
+        )
+    return found
+
+
+class ApproveIn(AnsweredIn):
     """Whether the units go back on sale; written off otherwise."""
 
     restock = serializers.BooleanField(default=True)
@@ -249,15 +295,17 @@ class OrderApproveCancel(ApiView):
     def post(self, request: Request, order_id: str) -> Response:
         """Calls off what the buyer has asked for; the money goes back."""
         given, actor = parsed(ApproveIn, request), caller(request).actor
-        request_id = open_request_id(own_order(request, order_id))
+        order = own_order(request, order_id)
         return self.keyed(
             request,
-            lambda: cancel_request_approve(request_id=request_id, actor=actor, **given),
+            lambda: cancel_request_approve(
+                request_id=meant_request_id(order, given), actor=actor, restock=given["restock"]
+            ),
             lambda _done: _shown(request, own_order(request, order_id)),
         )
 
 
-class DeclineIn(Serializer):
+class DeclineIn(AnsweredIn):
     """The merchant's words to the buyer."""
 
     answer = Text(max_length=LONGEST_REASON)
@@ -279,10 +327,12 @@ class OrderDeclineCancel(ApiView):
     def post(self, request: Request, order_id: str) -> Response:
         """Tells the buyer why; the order can be shipped again."""
         given, actor = parsed(DeclineIn, request), caller(request).actor
-        request_id = open_request_id(own_order(request, order_id))
+        order = own_order(request, order_id)
         return self.keyed(
             request,
-            lambda: cancel_request_decline(request_id=request_id, actor=actor, **given),
+            lambda: cancel_request_decline(
+                request_id=meant_request_id(order, given), actor=actor, answer=given["answer"]
+            ),
             lambda _done: _shown(request, own_order(request, order_id)),
         )
 
@@ -295,11 +345,10 @@ class OrderWithdrawCancel(ApiView):
     @operation("Withdraw a cancellation", tag=TAG, answer=OrderOut, keyed=True, problems=[404])
     def post(self, request: Request, order_id: str) -> Response:
         """Takes the request back; the order can be shipped again."""
-        actor = caller(request).actor
-        request_id = open_request_id(own_order(request, order_id))
+        actor, order = caller(request).actor, own_order(request, order_id)
         return self.keyed(
             request,
-            lambda: cancel_request_withdraw(request_id=request_id, actor=actor),
+            lambda: cancel_request_withdraw(request_id=open_request_id(order), actor=actor),
             lambda _done: _shown(request, own_order(request, order_id)),
         )
 

@@ -1,19 +1,21 @@
 """What several resources show of an order: its lines, its address, what may be done with it."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
+from rest_framework.response import Response
 
 from core.api import Id, MoneyOf, Quantity, Query, Serializer, StateIs, Text, Time
-from core.errors import Invalid
+from core.errors import Conflict, Invalid
 from orders import states
 from orders.actions import Action
 from orders.selectors.shown import order_state
 from orders.services.call_off import Cancellation
+from orders.tasks import ask_if_expired
 
 LONGEST_REASON = 200
 MOST_LINES = 200
@@ -131,11 +133,17 @@ class DryRun(Query):
     dry_run = serializers.BooleanField(default=False)
 
 
-class CancelledLine(Serializer):
-    """Units of a line that are called off."""
+class UnitsOut(Serializer):
+    """Units of a line."""
 
     line_id = Id()
     quantity = serializers.IntegerField()
+
+
+def units_shown(units: Mapping[int, int]) -> Any:
+    """Units by line, as the API shows them."""
+    lines = [{"line_id": line_id, "quantity": n} for line_id, n in units.items()]
+    return UnitsOut(lines, many=True).data
 
 
 class CancellationOut(Serializer):
@@ -146,15 +154,19 @@ class CancellationOut(Serializer):
     called_off = MoneyOf("called_off_minor")
     is_whole = serializers.BooleanField()
 
-    @extend_schema_field(CancelledLine(many=True))
+    @extend_schema_field(UnitsOut(many=True))
     def get_lines(self, done: Cancellation) -> Any:
-        lines = [{"line_id": line_id, "quantity": n} for line_id, n in done.units.items()]
-        return CancelledLine(lines, many=True).data
+        return units_shown(done.units)
 
 
-def shown_cancellation(done: Cancellation) -> Any:
-    """As the API shows it."""
-    return CancellationOut(done).data
+def rehearsed(rehearse: Callable[[], Cancellation], group_id: int) -> Response:
+    """What calling off would do. Raises what the service raises, and asks for a due expiry."""
+    try:
+        done = rehearse()
+    except Conflict as refusal:
+        ask_if_expired(refusal.code, group_id)
+        raise
+    return Response(CancellationOut(done).data)
 
 
 def shown_actions(actions: Iterable[Action], addresses: dict[str, tuple[str, Any]]) -> Any:

@@ -4,10 +4,10 @@ from collections.abc import Mapping
 
 from django.utils.translation import gettext_lazy as _
 
-from accounts.actors import Actor
+from accounts.actors import Actor, Role
 from core import clock
 from core.command import command, in_savepoint
-from core.errors import Conflict
+from core.errors import Conflict, Denied
 from orders import states
 from orders.locks import lock_group_with_orders, lock_order
 from orders.models import Order, OrderGroup
@@ -34,8 +34,10 @@ def order_group_cancel(
     Locks the group, its orders, cancel requests, payments, shipments, reservations, stock rows.
     Emits `order_group.cancelled` and `payment.closed` before payment; `order.cancelled` per order;
     after payment `refund.requested` and `refund.approved` per order.
-    Raises Conflict `payment.expired`, `state.conflict`, for a buyer `cancel.too_late`.
+    Raises Conflict `payment.expired`, `state.conflict`, for a buyer `cancel.too_late` and Denied
+    `cancel.restock_denied`.
     """
+    _refuse_write_off(actor, restock=restock)
     group, orders = lock_group_with_orders(group_id)
     live = [order for order in orders if order.status != states.CANCELLED]
     if not live:
@@ -70,8 +72,9 @@ def order_cancel(
     Emits `order.cancelled`, or `order.reduced` and where nothing is left to ship `order.shipped`;
     what `call_off_paid()` and `call_off_unpaid()` emit.
     Raises Conflict `payment.expired`, `payment.in_progress`, `cancel.nothing_open`, for a buyer
-    `cancel.too_late`; Invalid `cancel.quantity`.
+    `cancel.too_late` and Denied `cancel.restock_denied`; Invalid `cancel.quantity`.
     """
+    _refuse_write_off(actor, restock=restock)
     group, order = lock_order(order_id)
     if order.status == states.CANCELLED:
         return _nothing(order)
@@ -108,6 +111,12 @@ def _call_off(
 
 def _nothing(noun: OrderGroup | Order) -> Cancellation:
     return Cancellation(noun.number, noun.currency, {}, 0, 0, is_whole=True)
+
+
+def _refuse_write_off(actor: Actor, *, restock: bool) -> None:
+    """What is in a merchant's stock is not a buyer's to write off."""
+    if actor.role == Role.BUYER and not restock:
+        raise Denied("cancel.restock_denied", _("Only the merchant can write goods off."))
 
 
 def _refuse_overdue(group: OrderGroup) -> None:

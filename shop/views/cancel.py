@@ -8,7 +8,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST
 
-from core.errors import DomainError, NotFound
+from core.errors import DomainError, Invalid, NotFound
 from orders import states
 from orders.links import group_of_link, link_path
 from orders.models import OrderGroup
@@ -54,7 +54,7 @@ def cancel(request: HttpRequest, number: str, key: str, position: int = 0) -> Ht
             return _asked(request, group, part, reason)
         else:
             units = chosen_units(request.POST, part)
-            if units is not None and "confirm" not in request.POST:
+            if not (_is_all(units, part) or _is_checked(request.POST, part)):
                 return _check_page(request, looked, part, units)
             done = order_cancel(
                 order_id=part.order.pk, quantities=units, actor=buyer_of(group), reason=reason
@@ -84,22 +84,35 @@ def withdraw(request: HttpRequest, number: str, key: str, position: int) -> Http
     return see_other(link_path(group))
 
 
-def chosen_units(posted: QueryDict, part: Part) -> dict[int, int] | None:
-    """Units by line, as chosen on the page; None for all that has not left."""
+def chosen_units(posted: QueryDict, part: Part) -> dict[int, int]:
+    """Units by line, as chosen on the page; a line that the page did not ask about goes whole.
+
+    Raises Invalid `cancel.quantity` for what is no number, and for more than have not left.
+    """
     units = {}
     for line in part.open_lines:
-        text = posted.get(f"{UNITS}{line.pk}", "")
-        chosen = int(text) if text.isdecimal() and len(text) < 9 else line.open_quantity
-        units[line.pk] = min(chosen, line.open_quantity)
-    if all(units[line.pk] == line.open_quantity for line in part.open_lines):
-        return None
+        text = posted.get(f"{UNITS}{line.pk}", str(line.open_quantity)).strip() or "0"
+        if not (text.isdecimal() and len(text) < 9 and int(text) <= line.open_quantity):
+            facts = {"item": line.title, "most": str(line.open_quantity)}
+            raise Invalid("cancel.quantity", Problem("cancel.quantity", facts=facts).message)
+        units[line.pk] = int(text)
     return {line_id: chosen for line_id, chosen in units.items() if chosen}
 
 
+def _is_all(units: dict[int, int], part: Part) -> bool:
+    return units == {line.pk: line.open_quantity for line in part.open_lines}
+
+
+def _is_checked(posted: QueryDict, part: Part) -> bool:
+    """True where the check page was sent, and the order is still the one that it told of."""
+    return "confirm" in posted and posted.get("version") == str(part.order.version)
+
+
 def _asked(request: HttpRequest, group: OrderGroup, part: Part, reason: str) -> HttpResponse:
+    units = chosen_units(request.POST, part)
     opened = cancel_request_open(
         order_id=part.order.pk,
-        quantities=chosen_units(request.POST, part),
+        quantities=None if _is_all(units, part) else units,
         reason=reason,
         actor=buyer_of(group),
     )
@@ -178,6 +191,7 @@ def _check_page(
             if line.pk not in told.units
         ],
         "back": amount(told.refund_minor, currency) if told.refund_minor else "",
+        "version": part.order.version,
         "reason": request.POST.get("reason", ""),
         "link": link_path(looked.group),
     }
@@ -186,6 +200,8 @@ def _check_page(
 
 def _cancelled(done: Cancellation, part: Part | None) -> str:
     """Told of what the service has done: money may have come since the order was looked at."""
+    if not done.units:
+        return _("This is cancelled already.")
     if part and done.refund_minor:
         facts = {"merchant": part.order.merchant.name}
         told = _("Cancelled with %(merchant)s. What you paid for it goes back to you.")

@@ -4,10 +4,19 @@ from typing import Any
 
 import pytest
 
+from inventory.models import StockItem
 from orders.models import CancelRequest, Order
 from payments.models import Refund
 from tests.api.conftest import Caller, Refused, browser, merchant_key
-from tests.factories.story import fresh_row, make_group, make_paid_group, only_order, pack
+from tests.api.walk import placed
+from tests.factories.story import (
+    fresh_row,
+    make_group,
+    make_paid_group,
+    make_stocked_sku,
+    only_order,
+    pack,
+)
 
 pytestmark = pytest.mark.django_db
 
@@ -103,3 +112,35 @@ def test_another_merchants_order_is_not_there(refused: Refused) -> None:
         refused(stranger.post(f"/orders/{order.pk}/{verb}", body), 404, "not-found")
     assert browser().post(f"/orders/{order.pk}/cancel", {"reason": "x"}).status_code in (401, 403)
     assert Order.objects.get(pk=order.pk).status == "packing"
+
+
+def test_a_shopper_writes_nothing_off(platform: Caller, refused: Refused) -> None:
+    visitor = browser()
+    group = placed(visitor, make_stocked_sku(units=5), units=5)
+    body = {"reason": "x", "restock": False}
+    refused(visitor.post(f"/order_groups/{group['id']}/cancel", body), 403, "cancel-restock-denied")
+    assert StockItem.objects.get().on_hand == 5
+    ok(platform.post(f"/order_groups/{group['id']}/cancel", body))
+    assert StockItem.objects.get().on_hand == 0
+
+
+def test_an_answer_is_for_the_request_that_was_looked_at_and_is_replayed(
+    platform: Caller, refused: Refused
+) -> None:
+    order = pack(only_order(make_paid_group(units=2)))
+    merchant, line = merchant_key(order.merchant), order.lines.get()
+    one = {"reason": "one", "lines": [{"line_id": str(line.pk), "quantity": 1}]}
+    seen = ok(platform.post(f"/orders/{order.pk}/request_cancel", one))["cancel_request"]
+    assert (seen["reason"], seen["lines"]) == ("one", one["lines"])
+    ok(platform.post(f"/orders/{order.pk}/withdraw_cancel"))
+    ok(platform.post(f"/orders/{order.pk}/request_cancel", {"reason": "all"}))
+    stale = {"request_id": seen["id"]}
+    refused(
+        merchant.post(f"/orders/{order.pk}/approve_cancel", stale), 409, "cancel-request-changed"
+    )
+    answers = [
+        merchant.post(f"/orders/{order.pk}/approve_cancel", {}, key="approve-this-once")
+        for _ in range(2)
+    ]
+    assert [ok(answer)["state"] for answer in answers] == ["cancelled", "cancelled"]
+    assert ok(answers[1])["cancel_request"] is None

@@ -6,10 +6,12 @@ from django.test import Client
 from core import clock
 from orders.links import link_path
 from orders.models import CancelRequest, OrderGroup, OrderLine
+from orders.services.cancel import order_cancel
 from orders.services.request import cancel_request_open
 from payments.models import Refund
 from tests.factories.story import (
     BUYER,
+    MERCHANT,
     deliver_events,
     fresh_row,
     make_delivering_merchant,
@@ -52,7 +54,9 @@ def test_some_units_are_called_off_after_a_look_at_what_goes_back() -> None:
     assert "10.00 EUR" in html
     assert not Refund.objects.exists(), "looking changes nothing"
 
-    status, html = send(group, "cancel/1/", **chosen, confirm="yes", reason="mistake")
+    version = only_order(group).version
+    sent = {**chosen, "confirm": "yes", "version": version, "reason": "mistake"}
+    status, html = send(group, "cancel/1/", **sent)
     deliver_events()
 
     assert status == 303
@@ -70,7 +74,8 @@ def test_units_that_are_called_off_before_payment_need_not_be_paid() -> None:
 
     _status, html = send(group, "cancel/1/", **{f"units_{line.pk}": "2"})
     assert "You need not pay for them." in html
-    _status, html = send(group, "cancel/1/", **{f"units_{line.pk}": "2"}, confirm="yes")
+    chosen = {f"units_{line.pk}": "2", "confirm": "yes", "version": only_order(group).version}
+    _status, html = send(group, "cancel/1/", **chosen)
 
     assert "You need not pay for it any more." in html
     assert "Pay 15.00 EUR" in html
@@ -88,12 +93,43 @@ def test_one_order_of_an_unpaid_group_is_called_off_alone() -> None:
     assert (fresh_row(first).status, fresh_row(second).status) == ("pending_payment", "cancelled")
 
 
-@pytest.mark.parametrize("typed", ["", "x", "-1", "99999999999", "7"])
-def test_a_number_that_makes_no_sense_is_all_that_is_left(typed: str) -> None:
+@pytest.mark.parametrize("typed", ["x", "-1", "1.5", "99999999999", "7"])
+def test_a_number_that_makes_no_sense_is_told_and_nothing_is_done(typed: str) -> None:
     group = make_paid_group(units=2)
     line = line_of(group)
-    send(group, "cancel/1/", **{f"units_{line.pk}": typed})
-    assert fresh_row(only_order(group)).status == "cancelled"
+    status, html = send(group, "cancel/1/", **{f"units_{line.pk}": typed})
+    assert status == 422
+    assert f"Enter how many of {line.title} to cancel, between 0 and 2" in html
+    assert fresh_row(only_order(group)).status == "paid"
+
+
+def test_a_field_that_was_emptied_keeps_its_line() -> None:
+    merchant = make_delivering_merchant()
+    kept, given_up = make_stocked_sku(merchant), make_stocked_sku(merchant)
+    group = pay(place([(kept, 1), (given_up, 1)]))
+    stays = OrderLine.objects.get(sku_id=kept.pk)
+    status, html = send(group, "cancel/1/", **{f"units_{stays.pk}": ""})
+    assert status == 200
+    assert "Check what you cancel" in html
+    assert stays.title not in html.split("<dl")[1].split("</dl>")[0]
+
+
+def test_what_has_changed_since_the_check_is_checked_again() -> None:
+    group = make_paid_group(units=3)
+    line, order = line_of(group), only_order(group)
+    order_cancel(order_id=order.pk, actor=MERCHANT, reason="", quantities={line.pk: 1})
+    chosen = {f"units_{line.pk}": "1", "confirm": "yes", "version": str(order.version)}
+    status, html = send(group, "cancel/1/", **chosen)
+    assert status == 200
+    assert "Check what you cancel" in html
+    assert line_of(group).cancelled_quantity == 1
+
+
+def test_pressing_twice_says_that_it_is_done() -> None:
+    group = make_paid_group()
+    send(group, "cancel/")
+    _status, html = send(group, "cancel/")
+    assert "You have not been charged" not in html
 
 
 def test_no_unit_at_all_is_told_and_nothing_is_done() -> None:
