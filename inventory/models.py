@@ -85,7 +85,7 @@ class Reservation(Stateful):
                 name="inventory_reservation_bounds",
             ),
             models.CheckConstraint(
-                condition=~Q(status__in=["shipped", "released"])
+                condition=Q(status__in=states.RESERVATION.waiting)
                 | Q(quantity=F("shipped_quantity") + F("released_quantity")),
                 name="inventory_reservation_nothing_left",
             ),

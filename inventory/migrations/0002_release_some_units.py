@@ -67,7 +67,7 @@ class Migration(migrations.Migration):
             model_name="reservation",
             constraint=models.CheckConstraint(
                 condition=models.Q(
-                    models.Q(("status__in", ["shipped", "released"]), _negated=True),
+                    ("status__in", ("held", "committed")),
                     (
                         "quantity",
                         django.db.models.expressions.CombinedExpression(

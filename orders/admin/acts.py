@@ -1,7 +1,7 @@
 """What is done to orders in the consoles; which of it is legal now is `orders.actions`' to say."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 from django import forms
 from django.core.exceptions import ValidationError
@@ -45,8 +45,12 @@ UNITS = "units_"
 class OrderAct(Act):
     """An act on one order; its preview is void once the order has moved on."""
 
+    # Verbs of the table that the same act is for.
+    also: ClassVar[tuple[str, ...]] = ()
+
     def is_legal(self, row: Order) -> bool:
-        return self.verb in {action.verb for action in order_actions(row, self.role)}
+        verbs = {action.verb for action in order_actions(row, self.role)}
+        return not verbs.isdisjoint((self.verb, *self.also))
 
     def stamp(self, row: Order) -> str:
         return stamp_of(row)
@@ -195,11 +199,7 @@ class Cancel(OrderAct):
     title = gettext_lazy("Cancel")
     form_class = CancelForm
     is_grave = True
-
-    def is_legal(self, row: Order) -> bool:
-        """All of it, or what has not left."""
-        verbs = {action.verb for action in order_actions(row, self.role)}
-        return bool(verbs & {"cancel", "reduce"})
+    also = ("reduce",)
 
     def preview(self, row: Order) -> list[str]:
         """What the service itself says of all that is left."""

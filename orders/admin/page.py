@@ -8,13 +8,11 @@ from django.db.models import F, Sum
 
 from delivery.models import Shipment
 from inventory.selectors import available
-from orders import states
 from orders.admin import words
 from orders.models import Order, OrderGroup
 from payments.models import Payment, PaymentShare, RefundShare
 from payments.selectors import credits_by_order
 
-TO_FULFIL = (states.PAID, states.ACKNOWLEDGED, states.PACKING)
 # Where an order's money lies while it has not gone back: together they are its net.
 HELD_IN = ("escrow", "merchant_payable", "commission_income")
 

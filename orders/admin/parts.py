@@ -46,7 +46,7 @@ def order_parts(
 
 def merchant_of(order: Order) -> dict[str, Any]:
     """Who sells it, and how much else they have to do."""
-    waiting = Order.objects.filter(merchant=order.merchant_id, status__in=page.TO_FULFIL)
+    waiting = Order.objects.filter(merchant=order.merchant_id, status__in=states.TO_DO)
     return {"merchant": order.merchant, "waiting": waiting.exclude(pk=order.pk).count()}
 
 

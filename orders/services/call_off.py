@@ -32,7 +32,6 @@ from payments.services.collect import payment_close
 from payments.services.reduce import payment_reduce
 from payments.services.refund import refund_request
 
-PACKED = (states.PACKING, states.SHIPPED, states.DELIVERED, states.COMPLETED)
 LAST_ORDER = system("last order")
 LAST_UNIT = system("last unit")
 
@@ -130,7 +129,8 @@ def _wrong_quantity(line_id: int, quantity: int, most: int) -> Invalid:
 
 def refuse_buyer_once_packed(order: Order, actor: Actor) -> None:
     """From then on it is the merchant's to say. Raises Conflict `cancel.too_late`."""
-    if actor.role == Role.BUYER and order.status in PACKED:
+    may = states.ORDER.allows(order, "reduce", actor.role, order.status_changed_at)
+    if actor.role == Role.BUYER and not may:
         raise Conflict(
             "cancel.too_late",
             _("%(merchant)s has already packed this. You can return it after delivery.")

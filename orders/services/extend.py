@@ -50,5 +50,6 @@ def prolong(group: OrderGroup, *, term: timedelta | None, moment: datetime) -> N
 def refuse_expired(group: OrderGroup, moment: datetime) -> None:
     """Raises Conflict `payment.expired` from the deadline on, and where the group has expired."""
     waits = group.status == states.PENDING_PAYMENT
-    if group.status in (states.EXPIRING, states.EXPIRED) or (waits and overdue(group, moment)):
+    over = group.status == states.EXPIRING or group.status == states.EXPIRED
+    if over or (waits and overdue(group, moment)):
         raise Conflict("payment.expired", _("The time to pay is over."), number=group.number)

@@ -112,11 +112,12 @@ STOCK = {
         fault(
             "16c a payment that asks for what was called off of the group",
             "UPDATE orders_ordergroup SET called_off_minor = 1 WHERE id = {pending}",
+            also="I17b",
         ),
         fault(
             "16d a share of what was called off of the order",
             "UPDATE orders_order SET called_off_minor = 1 WHERE id = {pending_order1}",
-            also="I13b",
+            also="I13b I17b",
         ),
     ],
 }
@@ -171,17 +172,20 @@ BELONGING = {
         fault(
             "Q03 a request that nobody knows of",
             "UPDATE orders_order SET cancel_requested_until = NULL WHERE id = {asked_order1}",
+            also="I17b",
         ),
         fault(
             "Q03b a request that nobody made",
             "UPDATE orders_order SET cancel_requested_until = business_now()"
             " WHERE id = {packing_order1}",
+            also="I17b",
         ),
         fault(
             "Q03c silence that does not answer",
             "UPDATE orders_order SET cancel_requested_until = business_now() - interval '6 minutes'"
             " WHERE id = {asked_order1}",
             "UPDATE orders_cancelrequest SET deadline = business_now() - interval '6 minutes'",
+            also="I17b",
         ),
         fault("Q03d a request for what has left", step(Order, "ship", "asked_order1")),
     ],

@@ -460,8 +460,7 @@ def test_money_that_came_late_is_told_whether_it_was_taken_or_goes_back(
     sku = make_stocked_sku(units=1)
     group = place([(sku, 1)])
     attempt = start_payment(group)
-    clock.advance(timedelta(minutes=40))
-    order_group_expire(group_id=group.pk, actor=TESTER)
+    expire_for_good(group)
     if not units:
         place([(sku, 1)])
     deliver_mails()
