@@ -24,10 +24,10 @@ def merchant_remind(*, order_id: int, after: str, actor: Actor) -> bool:
     step = StateChange.objects.filter(
         shard_key=order.shard_key, noun="order", object_id=order.id, verb=after
     ).latest("seq")
-    fact = _request(order, str(step.event_id))
-    if _was_told(order, fact):
+    event_id = str(step.event_id)
+    if _was_told(order, event_id):
         return False
-    emit([fact])
+    emit([_request(order, event_id)])
     return True
 
 
@@ -37,17 +37,21 @@ def _request(order: Order, event_id: str) -> Fact:
         shard_key=order.shard_key,
         type="mail.requested",
         object_id=order.id,
-        payload={"event_id": event_id, "template": TEMPLATE, "group_id": str(order.group_id)},
+        payload={
+            "event_id": event_id,
+            "template": TEMPLATE,
+            "group_id": str(order.group_id),
+            "facts": {},
+        },
         external=True,
     )
 
 
-def _was_told(order: Order, fact: Fact) -> bool:
+def _was_told(order: Order, event_id: str) -> bool:
     """The order's own stream of mails has reminders only; the lock on the order keeps them single."""
-    aggregate_type, aggregate_id = fact.stream
     return OutboxEvent.objects.filter(
         stream__shard_key=order.shard_key,
-        stream__aggregate_type=aggregate_type,
-        stream__aggregate_id=aggregate_id,
-        payload=fact.payload,
+        stream__aggregate_type="mail",
+        stream__aggregate_id=order.id,
+        payload__event_id=event_id,
     ).exists()
