@@ -13,18 +13,20 @@ TEMPLATE = "order_waiting"
 
 @command
 def merchant_remind(*, order_id: int, after: str, actor: Actor) -> bool:
-    """Has the merchant's people told by mail that nothing has come after a step: `pay`, `acknowledge`.
+    """Has the merchant's people told by mail that nothing came `after` a state: `paid`, `acknowledged`.
 
-    Quiet, answering False, where they were told of that step, where the order has gone on, and for
-    customers who get no mail. Locks the group, the order. Emits `mail.requested`.
+    Quiet, answering False, where they were told since the order last came into that state, where it
+    has gone on, and for customers who get no mail. Locks the group, the order. Emits
+    `mail.requested`.
     """
     group, order = lock_order(order_id)
     if order.status not in states.TO_DO or not group.customer.accepts_mail:
         return False
-    step = StateChange.objects.filter(
-        shard_key=order.shard_key, noun="order", object_id=order.id, verb=after
-    ).latest("seq")
-    event_id = str(step.event_id)
+    steps = StateChange.objects.filter(
+        shard_key=order.shard_key, noun="order", object_id=order.id, to_state=after
+    )
+    # Some verbs leave an order in its state; more than one leads to `paid`.
+    event_id = str(steps.exclude(from_state=after).latest("seq").event_id)
     if _was_told(order, event_id):
         return False
     emit([_request(order, event_id)])

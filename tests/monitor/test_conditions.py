@@ -19,9 +19,10 @@ from orders.services.cancel import order_cancel
 from payments.models import Refund
 from tests.audit.plant import Ids, broken
 from tests.factories import TESTER, make_user
-from tests.factories.story import MERCHANT, deliver_events, pack
+from tests.factories.story import MERCHANT, capture, deliver_events, pack
 from tests.monitor.cases import CASES, Case, silent, undelivered
 from tests.orders.post import deliver_mails
+from tests.orders.test_late_money import make_late_group
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("ticking")]
 
@@ -212,6 +213,20 @@ def test_who_was_reminded_to_acknowledge_is_reminded_to_ship_too(ids: Ids) -> No
     deliver_mails()
     subject = f"Waiting for you: order {order.number}"
     assert [m.to for m in post_office.outbox if m.subject == subject] == [[owner], [owner]]
+
+
+def test_a_merchant_is_reminded_of_an_order_that_late_money_brought_back() -> None:
+    group, attempt = make_late_group()
+    capture(attempt)
+    deliver_events()
+    owners = {hire(order) for order in group.orders.all()}
+    clock.advance(timedelta(hours=13))
+
+    monitor.repair(look("S5"))
+    deliver_mails()
+
+    told = [m for m in post_office.outbox if str(m.subject).startswith("Waiting for you")]
+    assert {to for m in told for to in m.to} == owners
 
 
 def test_a_failed_refund_is_tried_again_under_a_new_key(ids: Ids) -> None:
