@@ -111,7 +111,7 @@ def send_mails(event: Event) -> None:
         template=event.payload["template"],
         group_id=int(event.payload["group_id"]),
         object_id=event.object_id,
-        facts=event.payload["facts"],
+        facts=event.payload.get("facts", {}),  # older requests carry none
         actor=POST,
     )
     for mail in mails:

@@ -10,6 +10,7 @@ from catalog.services import sku_stop
 from core.ids import gene_of
 from core.monitor import Condition, Owner, Pace, watch_for
 from inventory.selectors import stock_item
+from orders import states
 from orders.models import Order
 from orders.services.expire import order_group_expire
 from orders.services.pay import order_group_pay
@@ -35,11 +36,11 @@ def _resume(order_id: int) -> object:
 
 
 def _remind_to_acknowledge(order_id: int) -> object:
-    return merchant_remind(order_id=order_id, after="pay", actor=MONITOR)
+    return merchant_remind(order_id=order_id, after=states.PAID, actor=MONITOR)
 
 
 def _remind_to_ship(order_id: int) -> object:
-    return merchant_remind(order_id=order_id, after="acknowledge", actor=MONITOR)
+    return merchant_remind(order_id=order_id, after=states.ACKNOWLEDGED, actor=MONITOR)
 
 
 def _stop_sale(stock_item_id: int) -> object:

@@ -288,7 +288,7 @@ def order_page(group: OrderGroup) -> OrderPage:
         ],
         refunds=refunds.get(group.pk, []),
         actions=group_actions(group, orders, Role.BUYER, at=moment),
-        paid_at=times[group.pk].get("pay"),
+        paid_at=_first(times[group.pk], states.GROUP.verbs_into(states.PAID)),
     )
 
 

@@ -13,21 +13,23 @@ TEMPLATE = "order_waiting"
 
 @command
 def merchant_remind(*, order_id: int, after: str, actor: Actor) -> bool:
-    """Has the merchant's people told by mail that nothing has come after a step: `pay`, `acknowledge`.
+    """Has the merchant's people told by mail that nothing came `after` a state: `paid`, `acknowledged`.
 
-    Quiet, answering False, where they were told of that step, where the order has gone on, and for
-    customers who get no mail. Locks the group, the order. Emits `mail.requested`.
+    Quiet, answering False, where they were told since the order last came into that state, where it
+    has gone on, and for customers who get no mail. Locks the group, the order. Emits
+    `mail.requested`.
     """
     group, order = lock_order(order_id)
     if order.status not in states.TO_DO or not group.customer.accepts_mail:
         return False
-    step = StateChange.objects.filter(
-        shard_key=order.shard_key, noun="order", object_id=order.id, verb=after
-    ).latest("seq")
-    fact = _request(order, str(step.event_id))
-    if _was_told(order, fact):
+    steps = StateChange.objects.filter(
+        shard_key=order.shard_key, noun="order", object_id=order.id, to_state=after
+    )
+    # Some verbs leave an order in its state; more than one leads to `paid`.
+    event_id = str(steps.exclude(from_state=after).latest("seq").event_id)
+    if _was_told(order, event_id):
         return False
-    emit([fact])
+    emit([_request(order, event_id)])
     return True
 
 
@@ -37,17 +39,21 @@ def _request(order: Order, event_id: str) -> Fact:
         shard_key=order.shard_key,
         type="mail.requested",
         object_id=order.id,
-        payload={"event_id": event_id, "template": TEMPLATE, "group_id": str(order.group_id)},
+        payload={
+            "event_id": event_id,
+            "template": TEMPLATE,
+            "group_id": str(order.group_id),
+            "facts": {},
+        },
         external=True,
     )
 
 
-def _was_told(order: Order, fact: Fact) -> bool:
+def _was_told(order: Order, event_id: str) -> bool:
     """The order's own stream of mails has reminders only; the lock on the order keeps them single."""
-    aggregate_type, aggregate_id = fact.stream
     return OutboxEvent.objects.filter(
         stream__shard_key=order.shard_key,
-        stream__aggregate_type=aggregate_type,
-        stream__aggregate_id=aggregate_id,
-        payload=fact.payload,
+        stream__aggregate_type="mail",
+        stream__aggregate_id=order.id,
+        payload__event_id=event_id,
     ).exists()

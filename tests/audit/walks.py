@@ -136,13 +136,18 @@ def completed(goods: Goods) -> OrderGroup:
 
 
 def expired_and_late(goods: Goods) -> dict[str, OrderGroup]:
-    """Groups run out of time; the money of one brings it back, another's is too late even for that."""
+    """Groups run out of time; the money of one brings it back, another's is too late even for that.
+
+    What came back leaves the house, so that no merchant is overdue with it.
+    """
     groups = {"expired": placed(goods), "reinstated": placed(goods), "late": placed(goods)}
     late, too_late = (say(start_payment(groups[name]), "closed") for name in ("reinstated", "late"))
     clock.advance(PAST_DEADLINE)
     expire_due()
     capture(late)
     come_to_rest()
+    for order in groups["reinstated"].orders.all():
+        ship(order)
     clock.advance(PAST_REINSTATEMENT)
     capture(too_late)
     come_to_rest()

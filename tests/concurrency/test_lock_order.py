@@ -342,7 +342,7 @@ def take_up_again() -> None:
     group = make_paid_group(orders=2)
     order_group_resume(group_id=group.pk, actor=TESTER)
     for order in group.orders.all():
-        merchant_remind(order_id=order.pk, after="pay", actor=TESTER)
+        merchant_remind(order_id=order.pk, after="paid", actor=TESTER)
 
 
 def answered(attempt: Attempt, status: str) -> None:

@@ -20,7 +20,7 @@ from tests.audit.faults_stock import STOCK
 from tests.audit.plant import Act, Ids, release, step
 from tests.core.outbox_parts import fact, tell
 from tests.factories import TESTER
-from tests.factories.money import say_of_refund
+from tests.factories.money import say, say_of_refund
 from tests.factories.story import CHANNEL, MERCHANT, capture, start_payment
 
 RANDOM_BITS = 74
@@ -67,7 +67,7 @@ def captured_untold(ids: Ids) -> datetime:
 
 
 def late_untold(ids: Ids) -> datetime:
-    attempt = started(ids)
+    attempt = say(started(ids), "closed")
     clock.advance(timedelta(minutes=31))
     order_group_expire(group_id=ids["pending"], actor=TESTER)
     capture(attempt)

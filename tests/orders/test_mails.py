@@ -267,6 +267,19 @@ def test_an_event_that_comes_twice_is_told_once() -> None:
     assert list(Mail.objects.order_by("id").values()) == before
 
 
+def test_a_request_of_before_that_carries_no_facts_is_told_all_the_same() -> None:
+    make_group()
+    while relay.deliver(lambda stream_id: None):
+        pass
+    [event] = OutboxEvent.objects.filter(type="mail.requested")
+    del event.payload["facts"]
+    OutboxEvent.objects.filter(pk=event.pk).update(payload=event.payload)
+
+    deliver_mails()
+
+    assert templates() == ["order_placed_unpaid"]
+
+
 def test_who_is_imported_gets_no_mail_and_neither_do_the_merchants() -> None:
     [customer] = customers_import(emails=["old@example.com"], actor=TESTER).values()
     group = place([(make_stocked_sku(), 1)], customer)

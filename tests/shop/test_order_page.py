@@ -34,6 +34,7 @@ from tests.factories.story import (
     ship,
     start_payment,
 )
+from tests.orders.test_late_money import make_late_group
 
 pytestmark = pytest.mark.django_db
 
@@ -271,3 +272,16 @@ def test_the_page_keeps_its_budget() -> None:
     statements, size = cost(visitor(), link_path(group))
     assert statements <= 9
     assert size <= 18 * 1024
+
+
+def test_what_late_money_brought_back_is_paid_on_its_page() -> None:
+    group, attempt = make_late_group()
+    capture(attempt)
+    deliver_events()
+
+    html = look(group)
+
+    assert "You have not been charged" not in html
+    assert "You paid 50.00 EUR by card on" in html
+    paid = re.findall(r'<li class="stepper__step[^>]*>\s*Paid.*?</li>', html, re.DOTALL)
+    assert [("aria-current" in step, "<time" in step) for step in paid] == [(True, True)] * 2
