@@ -171,9 +171,21 @@ def allocate(amount_minor: int, weights: Sequence[int]) -> list[int]:
 def share_half_up(amount_minor: int, basis_points: int) -> int:
     """`basis_points` / 10,000 of an amount, rounded to the nearest unit, halves away from zero.
 
-    ValueError for negative basis points.
+    ValueError unless they are from 0 to 10,000.
     """
     if basis_points < 0:
         raise ValueError(f"{basis_points} basis points")
-    share = (abs(amount_minor) * basis_points * 2 + BASIS_POINTS) // (2 * BASIS_POINTS)
+    return prorate_half_up(amount_minor, basis_points, BASIS_POINTS)
+
+
+def prorate_half_up(amount_minor: int, part: int, whole: int) -> int:
+    """`part` of `whole` of an amount, rounded to the nearest unit, halves away from zero.
+
+    Nothing of nothing. ValueError unless the part is none, some or all of the whole.
+    """
+    if not 0 <= part <= whole:
+        raise ValueError(f"{part} of {whole}")
+    if not part:
+        return 0
+    share = (abs(amount_minor) * part * 2 + whole) // (2 * whole)
     return -share if amount_minor < 0 else share

@@ -30,6 +30,18 @@ class MoneyOfReference:
     refunded_minor: int
 
 
+@dataclass(frozen=True, slots=True)
+class Accrual:
+    """What the completion of an order took out of escrow, and the commission on its goods.
+
+    Where it was delivery alone it stands as goods, of which no commission was taken.
+    """
+
+    goods_minor: int
+    delivery_minor: int
+    commission_minor: int
+
+
 def money_of(reference: int) -> MoneyOfReference:
     """What an order group's payments hold and have given back."""
     mine = {"reference": reference, "shard_key": gene_of(reference)}
@@ -121,6 +133,28 @@ def credits_by_order(
     for order_id, code, debit_minor in sums:
         balances[order_id][code] = -debit_minor
     return balances
+
+
+def accruals_by_order(*, shard_key: int, order_ids: Iterable[int]) -> dict[int, Accrual]:
+    """What the completion of each order moved on; none of an order that has not completed."""
+    legs: dict[int, dict[str, list[int]]] = defaultdict(lambda: defaultdict(list))
+    entries = LedgerEntry.objects.filter(
+        shard_key=shard_key,
+        transaction__shard_key=shard_key,
+        transaction__kind="completion",
+        transaction__ref__in=[f"order:{order_id}" for order_id in order_ids],
+    )
+    rows = entries.order_by("pk").values_list("order_id", "account__code", "amount_minor")
+    for order_id, code, amount_minor in rows:
+        legs[order_id][code].append(amount_minor)
+    return {
+        order_id: Accrual(
+            goods_minor=by_code["escrow"][0],
+            delivery_minor=sum(by_code["escrow"][1:]),
+            commission_minor=-sum(by_code["commission_income"]),
+        )
+        for order_id, by_code in legs.items()
+    }
 
 
 def balance_minor(

@@ -42,7 +42,8 @@ def order_complete(*, order_id: int, actor: Actor) -> Order:
         order_id=order.id,
         merchant_id=order.merchant_id,
         payments=payments,
-        total_minor=order.total_minor,
+        items_minor=order.items_minor,
+        delivery_minor=order.delivery_minor,
         commission_minor=order.commission_minor,
         actor=actor,
     )

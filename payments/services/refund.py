@@ -10,7 +10,7 @@ from core.command import command
 from core.errors import Conflict, Invalid
 from core.fsm import fire, start
 from core.locks import require_locked
-from core.money import allocate
+from core.money import prorate_half_up
 from payments import states
 from payments.channels.base import Answer
 from payments.locks import lock_refund
@@ -22,7 +22,7 @@ from payments.models import (
     Refund,
     RefundShare,
 )
-from payments.selectors import credits_by_order
+from payments.selectors import Accrual, accruals_by_order, credits_by_order
 from payments.services.facts import KIND_OF_REFUND_STATUS, Said, fact_insert, said_by_answer
 from payments.services.ledger import Leg, post, reverse
 
@@ -185,29 +185,41 @@ def _exceeds(payment: Payment) -> Invalid:
 def _way_back(refund: Refund) -> list[Leg]:
     """From escrow; what an order's completion has moved on comes from the merchant and the house."""
     parts = list(refund.shares.order_by("pk"))
+    order_ids = [part.order_id for part in parts if part.order_id]
     credits = credits_by_order(
-        shard_key=refund.shard_key,
-        order_ids=[part.order_id for part in parts if part.order_id],
-        currency=refund.currency,
+        shard_key=refund.shard_key, order_ids=order_ids, currency=refund.currency
     )
+    accruals = accruals_by_order(shard_key=refund.shard_key, order_ids=order_ids)
     legs = []
     for part in parts:
-        sources = _sources(part, credits[part.order_id]) if part.order_id else {}
+        accrual = accruals.get(part.order_id) if part.order_id else None
+        sources = _sources(part.amount_minor, credits[part.order_id], accrual) if accrual else {}
         for code, amount_minor in (sources or {"escrow": part.amount_minor}).items():
             legs.append(_leg(code, amount_minor, refund, part))
         legs.append(_leg("refunds_in_flight", -part.amount_minor, refund, part))
     return legs
 
 
-def _sources(part: RefundShare, credit: dict[str, int]) -> dict[str, int]:
-    """Commission goes back as it was taken; whoever takes the last of an order takes the remainder."""
-    escrow_minor = min(part.amount_minor, credit["escrow"])
-    earned = [max(0, credit["merchant_payable"]), max(0, credit["commission_income"])]
-    payable_minor, commission_minor = allocate(part.amount_minor - escrow_minor, earned)
+def _sources(amount_minor: int, credit: dict[str, int], accrual: Accrual) -> dict[str, int]:
+    """Goods go back before delivery, and the commission on them goes back with them.
+
+    The house keeps half-up(commission booked × goods left / goods booked), by the rule of
+    `order_accrue()`, so whoever takes the last of the goods takes the remainder.
+    """
+    escrow_minor = min(amount_minor, credit["escrow"])
+    rest_minor = amount_minor - escrow_minor
+    commission_minor = max(0, credit["commission_income"])
+    left_minor = max(0, credit["merchant_payable"]) + commission_minor - rest_minor
+    kept_minor = prorate_half_up(
+        accrual.commission_minor,
+        max(0, left_minor - accrual.delivery_minor),
+        accrual.goods_minor,
+    )
+    back_minor = min(rest_minor, max(0, commission_minor - kept_minor))
     return {
         "escrow": escrow_minor,
-        "merchant_payable": payable_minor,
-        "commission_income": commission_minor,
+        "merchant_payable": rest_minor - back_minor,
+        "commission_income": back_minor,
     }
 
 

@@ -19,6 +19,7 @@ from core.money import (
     allocate,
     exponent,
     parse,
+    prorate_half_up,
     share_half_up,
 )
 
@@ -239,6 +240,13 @@ def test_a_share_is_the_exact_one_rounded_once(amount_minor: int, basis_points: 
     rounded = int(exact.quantize(Decimal(1), ROUND_HALF_UP))
     assert share_half_up(amount_minor, basis_points) == rounded
     assert abs(rounded) <= abs(amount_minor)
+
+
+@pytest.mark.parametrize(("part", "whole"), [(-1, 3), (4, 3), (1, 0)])
+def test_only_a_part_is_prorated(part: int, whole: int) -> None:
+    assert prorate_half_up(100, 0, 0) == 0
+    with pytest.raises(ValueError, match=f"{part} of {whole}"):
+        prorate_half_up(100, part, whole)
 
 
 def test_a_share_is_never_negative_basis_points() -> None:

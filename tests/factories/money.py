@@ -119,15 +119,18 @@ def say_of_refund(refund: Refund, kind: str, **members: Any) -> Refund:
     return refund_fact_record(refund_id=refund.pk, kind=kind, **given)
 
 
-def accrue(payment: Payment, commission_minor: int, *, share: int = 0) -> LedgerTransaction | None:
-    """The order of that share completes."""
+def accrue(
+    payment: Payment, commission_minor: int, *, share: int = 0, delivery_minor: int = 0
+) -> LedgerTransaction | None:
+    """The order of that share completes; so much of it was for delivery."""
     part = shares_of(payment)[share]
     return in_command(
         lambda: order_accrue(
             order_id=part.order_id,
             merchant_id=part.merchant_id,
             payments=lock_payments(reference=payment.reference),
-            total_minor=part.amount_minor,
+            items_minor=part.amount_minor - delivery_minor,
+            delivery_minor=delivery_minor,
             commission_minor=commission_minor,
             actor=TESTER,
         )

@@ -2,8 +2,20 @@
 
 import pytest
 
+from payments.models import Payment
 from payments.selectors import balance_minor
-from tests.factories.money import accrue, make_captured, make_payment, request_refund, shares_of
+from payments.services.refund import refund_retry
+from tests.factories import TESTER
+from tests.factories.money import (
+    accrue,
+    fresh_row,
+    make_captured,
+    make_payment,
+    make_sent_refund,
+    request_refund,
+    say_of_refund,
+    shares_of,
+)
 from tests.payments.books import broken
 
 pytestmark = pytest.mark.django_db
@@ -36,6 +48,53 @@ def test_what_went_back_before_takes_its_part_of_the_commission_along() -> None:
     assert balance_minor("commission_income", "EUR") == -75
     assert balance_minor("escrow", "EUR") == 0
     assert broken() == []
+
+
+def kept_of(payment: Payment) -> int:
+    """The commission that is the house's after completion, while all of escrow has moved on."""
+    assert balance_minor("escrow", "EUR") == 0
+    kept_minor = -balance_minor("commission_income", "EUR")
+    payment = fresh_row(payment)
+    left_minor = payment.captured_minor - payment.refunded_minor
+    assert -balance_minor("merchant_payable", "EUR") == left_minor - kept_minor
+    assert broken() == []
+    return kept_minor
+
+
+@pytest.mark.parametrize("refunded_first", [True, False])
+@pytest.mark.parametrize(
+    ("back", "kept"),
+    [
+        ([], 201),
+        ([1000], 101),  # 100.5, half up
+        ([999, 1], 101),
+        ([1500], 50),  # 50.25
+        ([2000], 0),  # the goods are gone, delivery is not
+        ([1500, 900], 0),
+        ([300, 1699], 0),  # 0.1
+    ],
+)
+def test_commission_is_of_the_goods_that_are_left_whenever_the_others_went_back(
+    back: list[int], kept: int, refunded_first: bool
+) -> None:
+    payment = make_captured(2500)
+    if not refunded_first:
+        accrue(payment, 201, delivery_minor=500)
+    for amount_minor in back:
+        request_refund(payment, amount_minor)
+    if refunded_first:
+        accrue(payment, 201, delivery_minor=500)
+    assert kept_of(payment) == kept
+
+
+def test_a_refund_that_failed_before_the_completion_takes_its_commission_along_after_it() -> None:
+    payment = make_captured(2500)
+    refund = make_sent_refund(payment, 1000)
+    say_of_refund(refund, "refund_failed")
+    accrue(payment, 200, delivery_minor=500)
+    assert kept_of(payment) == 200
+    refund_retry(refund_id=refund.pk, actor=TESTER)
+    assert kept_of(payment) == 100
 
 
 @pytest.mark.parametrize(("commission_minor", "payable"), [(0, -1000), (1000, 0)])
