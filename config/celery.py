@@ -27,6 +27,8 @@ ROUTES = {
     "core.tasks.deliver_external_stream": {"queue": "external"},
     "payments.tasks.ask_after_*": {"queue": "external"},
     "payments.tasks.send_refund": {"queue": "external"},
+    # A hint for each unpaid group: thousands at once, after a rush.
+    "orders.tasks.expire_group": {"queue": "default"},
     "*.tasks.*": {"queue": "clocks"},
 }
 

@@ -88,15 +88,16 @@ def test_an_event_has_a_minute_to_be_delivered(ids: Ids) -> None:
 
 
 def test_a_group_has_a_minute_to_expire(ids: Ids) -> None:
+    untold = {"inv_17b_told_fields"}  # no step has moved the deadline
     view = {"inv_20_unpaid_overdue"}
     overdue = "UPDATE orders_ordergroup SET pay_before = business_now() - %s WHERE id = %s"
 
     execute(overdue, timedelta(seconds=50), ids["pending"])
-    assert broken() == set()
-    assert broken(final=True) == view
+    assert broken() == untold
+    assert broken(final=True) == untold | view
 
     execute(overdue, timedelta(seconds=70), ids["pending"])
-    assert broken() == view
+    assert broken() == untold | view
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from contextlib import closing, contextmanager
 from threading import Thread
 
 import pytest
-from django.db import connection
+from django.db import connection, connections
 
 from tests.ports import free_ports
 
@@ -16,18 +16,23 @@ PATIENCE_SECONDS = 30
 
 @contextmanager
 def wire_that_breaks_behind_a_commit(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[bytes]]:
-    """This thread's connection goes through it; answers what the server said and nobody heard."""
+    """This thread's connection goes through it; answers what the server said and nobody heard.
+
+    Only the connection that is there: whoever connects anew, and every other thread, goes directly.
+    """
     unheard: list[bytes] = []
     connection.close()
     with closing(socket.create_server(("127.0.0.1", free_ports()))) as door:
         door.settimeout(PATIENCE_SECONDS)
         wire = Thread(target=_carry, args=(door, _address(), unheard), daemon=True)
         wire.start()
+        port = str(door.getsockname()[1])
         with monkeypatch.context() as elsewhere:
-            elsewhere.setitem(connection.settings_dict, "HOST", "127.0.0.1")
-            elsewhere.setitem(connection.settings_dict, "PORT", str(door.getsockname()[1]))
-            yield unheard
-            connection.close()
+            through = {**connection.settings_dict, "HOST": "127.0.0.1", "PORT": port}
+            elsewhere.setattr(connections["default"], "settings_dict", through)
+            connection.ensure_connection()
+        yield unheard
+        connection.close()
         wire.join(PATIENCE_SECONDS)
 
 

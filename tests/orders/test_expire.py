@@ -270,13 +270,13 @@ def test_a_silent_channel_is_waited_for_until_the_hold_limit_and_no_longer() -> 
 
 
 @pytest.mark.django_db(transaction=True)
-def test_money_after_the_hold_limit_is_booked_all_the_same() -> None:
+def test_money_of_an_attempt_that_never_closed_brings_the_group_back() -> None:
     group = make_group()
     attempt = start_payment(group)
     expire_for_good(group)
     capture(attempt)
     deliver_events()
-    assert status_of(group) != "paid"
+    assert status_of(group) == "paid"
     assert payment_of(group).status == "captured"
     assert audit.run() == []
 

@@ -32,7 +32,7 @@ def waits(group: OrderGroup) -> list[float]:
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT extract(epoch FROM vt - clock_timestamp())::float8, message::text"
-            " FROM pgmq.q_clocks ORDER BY msg_id"
+            " FROM pgmq.q_default ORDER BY msg_id"
         )
         return [seconds for seconds, text in cursor.fetchall() if f"[{group.pk}]" in text]
 
