@@ -137,13 +137,23 @@ def _cancelled(matter: Matter) -> Context | None:
     is_alone = matter.group.status == states.PAID or (waits and "called_off_minor" in matter.facts)
     if not is_alone or order.status != states.CANCELLED:
         return None
-    refunds = Refund.objects.filter(reference=order.id, shard_key=order.shard_key)
-    refunded_minor = refunds.exclude(status="declined").aggregate(sum=Sum("amount_minor"))["sum"]
+    refund_minor = _goes_back_minor(matter, order)
     return {
         "order": order,
         "parts": parts_of(matter.group, [order], as_placed=True),
-        "refunded": amount(refunded_minor, order.currency) if refunded_minor else "",
+        "refunded": amount(refund_minor, order.currency) if refund_minor else "",
     }
+
+
+def _goes_back_minor(matter: Matter, order: Order) -> int:
+    """By this cancellation, not by refunds before it. Older events do not say, so all is summed."""
+    if "refund_minor" in matter.facts:
+        told: int = matter.facts["refund_minor"]
+        return told
+    refunds = Refund.objects.filter(reference=order.id, shard_key=order.shard_key)
+    summed = refunds.exclude(status="declined").aggregate(sum=Sum("amount_minor", default=0))
+    total: int = summed["sum"]
+    return total
 
 
 def _reduced(matter: Matter) -> Context | None:

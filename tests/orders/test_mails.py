@@ -562,3 +562,13 @@ def test_who_has_called_off_all_that_was_paid_is_told_that_alone() -> None:
     deliver_mails()
 
     assert templates() == ["cancel_done", "cancel_done"]
+
+
+def test_a_cancelled_order_says_what_goes_back_by_it_and_not_what_went_before() -> None:
+    order = only_order(make_paid_group(units=3))
+    one = {order.lines.get().pk: 1}
+    order_cancel(order_id=order.pk, actor=BUYER, reason="", quantities=one)
+    order_cancel(order_id=order.pk, actor=MERCHANT, reason="broken")
+    deliver_mails()
+
+    assert "25.00 EUR go back to you" in Mail.objects.get(template="cancel_done").text
