@@ -3,9 +3,9 @@
 A mail says how things stand when it is written, by the group's words and prices. Reads only.
 """
 
+from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import groupby
 from typing import Any
 
 from django.conf import settings
@@ -109,9 +109,13 @@ def _placed(matter: Matter) -> Context | None:
     return {"parts": parts_of(matter.group), "deadline": matter.group.pay_before}
 
 
-def _confirmed(matter: Matter) -> Context:
+def _confirmed(matter: Matter) -> Context | None:
+    """What is called off meanwhile is told by its own mails, also where that is all of it."""
+    parts = parts_of(matter.group)
+    if not parts:
+        return None
     return {
-        "parts": parts_of(matter.group),
+        "parts": parts,
         "address": address_lines(matter.group.shipping_address),
     }
 
@@ -128,18 +132,28 @@ def _expired(matter: Matter) -> Context:
 def _cancelled(matter: Matter) -> Context | None:
     """Of the group before payment, of each order after it; their orders go with an unpaid group."""
     if matter.object_id == matter.group.id:
-        return {"parts": parts_of(matter.group)}
+        return {"parts": parts_of(matter.group, as_placed=True)}
     order, waits = matter.order(), matter.group.status == states.PENDING_PAYMENT
     is_alone = matter.group.status == states.PAID or (waits and "called_off_minor" in matter.facts)
     if not is_alone or order.status != states.CANCELLED:
         return None
-    refunds = Refund.objects.filter(reference=order.id, shard_key=order.shard_key)
-    refunded_minor = refunds.exclude(status="declined").aggregate(sum=Sum("amount_minor"))["sum"]
+    refund_minor = _goes_back_minor(matter, order)
     return {
         "order": order,
-        "parts": parts_of(matter.group, [order]),
-        "refunded": amount(refunded_minor, order.currency) if refunded_minor else "",
+        "parts": parts_of(matter.group, [order], as_placed=True),
+        "refunded": amount(refund_minor, order.currency) if refund_minor else "",
     }
+
+
+def _goes_back_minor(matter: Matter, order: Order) -> int:
+    """By this cancellation, not by refunds before it. Older events do not say, so all is summed."""
+    if "refund_minor" in matter.facts:
+        told: int = matter.facts["refund_minor"]
+        return told
+    refunds = Refund.objects.filter(reference=order.id, shard_key=order.shard_key)
+    summed = refunds.exclude(status="declined").aggregate(sum=Sum("amount_minor", default=0))
+    total: int = summed["sum"]
+    return total
 
 
 def _reduced(matter: Matter) -> Context | None:
@@ -194,7 +208,7 @@ def _new_order(matter: Matter) -> Context | None:
     return {
         "order": order,
         "parts": [part],
-        "units": sum(line.quantity for line in order.lines.all()),
+        "units": sum(line.kept_quantity for line in order.lines.all()),
         "address": address_lines(matter.group.shipping_address),
         "part_total": part.total,
     }
@@ -230,7 +244,7 @@ def _scope(order: Order, parcel: Shipment) -> str:
     others = list(earlier.exclude(status__in=SHIPMENT.in_chapter("not_left")))
     left = ShipmentLine.objects.filter(shipment__in=[*others, parcel])
     units = left.aggregate(sum=Sum("quantity"))["sum"]
-    if units < sum(line.quantity - line.cancelled_quantity for line in order.lines.all()):
+    if units < sum(line.kept_quantity for line in order.lines.all()):
         return "part"
     return "last" if others else "all"
 
@@ -287,28 +301,40 @@ class Part:
     total: str
 
 
-def parts_of(group: OrderGroup, orders: Sequence[Order] | None = None) -> list[Part]:
-    """Each merchant's part, or those of the orders given, with what it costs."""
+def parts_of(
+    group: OrderGroup, orders: Sequence[Order] | None = None, *, as_placed: bool = False
+) -> list[Part]:
+    """Each merchant's part, or those of the orders given, with what it costs.
+
+    Without what was called off, and without parts of which nothing else is left; or as it was
+    placed, where a mail tells that all of it has ended.
+    """
     if orders is None:
         orders = list(group.orders.select_related("merchant").order_by("id"))
-    lines = OrderLine.objects.filter(order__in=orders).order_by("order_id", "id")
-    by_order = {pk: list(own) for pk, own in groupby(lines, key=lambda line: line.order_id)}
-    room = max(1, MOST_LINES // len(orders))
-    return [_part(order, by_order[order.pk], room) for order in orders]
+    lines: dict[int, list[OrderLine]] = defaultdict(list)
+    for line in OrderLine.objects.filter(order__in=orders).order_by("order_id", "id"):
+        if as_placed or line.kept_quantity:
+            lines[line.order_id].append(line)
+    told = [order for order in orders if lines[order.pk]]
+    room = max(1, MOST_LINES // max(1, len(told)))
+    return [_part(order, lines[order.pk], room, as_placed=as_placed) for order in told]
 
 
-def _part(order: Order, lines: list[OrderLine], room: int) -> Part:
+def _part(order: Order, lines: list[OrderLine], room: int, *, as_placed: bool) -> Part:
+    units = [line.quantity if as_placed else line.kept_quantity for line in lines]
+    goods = [line.unit_price_minor * quantity for line, quantity in zip(lines, units, strict=True)]
+    items = [
+        Item(quantity, line.title, amount(minor, order.currency))
+        for line, quantity, minor in zip(lines, units, goods, strict=True)
+    ]
     return Part(
         number=order.number,
         merchant=order.merchant.name,
-        items=[
-            Item(line.quantity, line.title, amount(line.total_minor, order.currency))
-            for line in lines[:room]
-        ],
-        more=max(0, len(lines) - room),
+        items=items[:room],
+        more=max(0, len(items) - room),
         delivery_name=order.delivery_name,
         delivery=amount(order.delivery_minor, order.currency),
-        total=amount(order.total_minor, order.currency),
+        total=amount(sum(goods) + order.delivery_minor, order.currency),
     )
 
 

@@ -338,3 +338,8 @@ class OrderLine(GroupModel):
     def open_quantity(self) -> int:
         """Units that have neither left nor been cancelled."""
         return self.quantity - self.shipped_quantity - self.cancelled_quantity
+
+    @property
+    def kept_quantity(self) -> int:
+        """Units that have not been cancelled, at home or not."""
+        return self.quantity - self.cancelled_quantity

@@ -93,7 +93,7 @@ def test_groups_are_found_by_state_and_time(platform: Caller) -> None:
 
 
 @pytest.mark.parametrize(
-    ("path", "most"), [("/order_groups", 7), ("/orders", 4), ("/products", 5), ("/shipments", 4)]
+    ("path", "most"), [("/order_groups", 7), ("/orders", 5), ("/products", 5), ("/shipments", 4)]
 )
 def test_a_longer_list_needs_no_more_queries(platform: Caller, path: str, most: int) -> None:
     merchant = make_delivering_merchant()

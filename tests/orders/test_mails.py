@@ -33,6 +33,7 @@ from orders.services.request import (
 from payments.models import Refund
 from payments.services.refund import refund_fact_record, refund_send
 from tests.factories import TESTER, make_customer, make_user
+from tests.factories.money import say
 from tests.factories.story import (
     BUYER,
     CHANNEL,
@@ -474,6 +475,9 @@ def test_money_that_came_late_is_told_whether_it_was_taken_or_goes_back(
     group = place([(sku, 1)])
     attempt = start_payment(group)
     expire_for_good(group)
+    attempt = say(start_payment(group), "closed")
+    clock.advance(timedelta(minutes=40))
+    order_group_expire(group_id=group.pk, actor=TESTER)
     if not units:
         place([(sku, 1)])
     deliver_mails()
@@ -502,3 +506,71 @@ def test_an_order_that_is_called_off_alone_before_payment_is_told_so() -> None:
     [mail] = Mail.objects.filter(template="cancel_done")
     assert mail.subject.startswith(f"Cancelled: order {order.number}")
     assert "You need not pay for it." in mail.text
+
+
+def make_group_called_off_in_part() -> tuple[OrderGroup, Order]:
+    """Before payment one order of two is called off, and one unit of three of the other."""
+    group = place([(make_stocked_sku(), 3), (make_stocked_sku(), 2)])
+    kept, gone = group.orders.order_by("id")
+    order_cancel(order_id=gone.pk, actor=BUYER, reason="")
+    one = {kept.lines.get().pk: 1}
+    order_cancel(order_id=kept.pk, actor=BUYER, reason="", quantities=one)
+    return group, kept
+
+
+def test_what_was_called_off_before_the_payment_is_in_no_mail_that_goes_on_telling() -> None:
+    group, kept = make_group_called_off_in_part()
+    gone = group.orders.exclude(pk=kept.pk).get()
+    owner = hire(kept, MerchantMember.Role.OWNER)
+    deliver_mails()
+    capture(start_payment(group))
+    deliver_mails()
+
+    told = Mail.objects.filter(template__in=["order_placed_unpaid", "order_confirmed", "new_order"])
+    assert told.count() == 3
+    for mail in told:
+        assert "2 × " in mail.text
+        assert "Total: 25.00 EUR" in mail.text
+        assert "20.00 EUR" in mail.html
+        assert "3 × " not in mail.text
+        assert gone.number not in mail.text
+    [new] = [m for m in post_office.outbox if m.to == [owner]]
+    assert new.subject == f"New order: {kept.number}, 2 items, 25.00 EUR"
+
+
+def test_what_ran_out_of_time_is_told_as_it_was_to_be_paid() -> None:
+    group, kept = make_group_called_off_in_part()
+    expire_for_good(group)
+    deliver_mails()
+
+    mail = Mail.objects.get(template="payment_expired")
+    assert ("2 × " in mail.text, "Total: 25.00 EUR" in mail.text) == (True, True)
+    assert mail.text.count("Total:") == 1
+    assert kept.number in mail.text
+
+
+def test_a_group_that_is_called_off_as_a_whole_is_told_as_it_was_placed() -> None:
+    group = make_group(orders=2, units=3)
+    order_group_cancel(group_id=group.pk, actor=BUYER, reason="mind")
+    deliver_mails()
+
+    mail = Mail.objects.get(template="cancel_done")
+    assert (mail.text.count("3 × "), mail.text.count("Total: 35.00 EUR")) == (2, 2)
+
+
+def test_who_has_called_off_all_that_was_paid_is_told_that_alone() -> None:
+    group = make_paid_group(orders=2)
+    order_group_cancel(group_id=group.pk, actor=BUYER, reason="mind")
+    deliver_mails()
+
+    assert templates() == ["cancel_done", "cancel_done"]
+
+
+def test_a_cancelled_order_says_what_goes_back_by_it_and_not_what_went_before() -> None:
+    order = only_order(make_paid_group(units=3))
+    one = {order.lines.get().pk: 1}
+    order_cancel(order_id=order.pk, actor=BUYER, reason="", quantities=one)
+    order_cancel(order_id=order.pk, actor=MERCHANT, reason="broken")
+    deliver_mails()
+
+    assert "25.00 EUR go back to you" in Mail.objects.get(template="cancel_done").text
