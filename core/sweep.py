@@ -49,11 +49,13 @@ def sweep(ids: Iterable[int], service: Callable[[int], object]) -> int:
     return done
 
 
-def sweep_in_halves(ids: Sequence[int], service: Callable[[Sequence[int]], int]) -> int:
+def sweep_in_halves(
+    ids: Sequence[int], service: Callable[[Sequence[int]], int], *, ends_at: float
+) -> int:
     """Calls the service, which does all or nothing, for all ids at once; answers its count.
 
     Where it fails it is called for each half, down to the one row that can't be done: that is
-    logged and left to the next scan.
+    logged and left to the next scan, and so is what is left at `ends_at` (`time.monotonic()`).
     """
     if not ids:
         return 0
@@ -63,5 +65,11 @@ def sweep_in_halves(ids: Sequence[int], service: Callable[[Sequence[int]], int])
         if len(ids) == 1:
             logger.exception("%s failed", ids[0])
             return 0
+        if time.monotonic() >= ends_at:
+            logger.exception("%s to %s failed, and no time is left to halve", ids[0], ids[-1])
+            return 0
     middle = len(ids) // 2
-    return sweep_in_halves(ids[:middle], service) + sweep_in_halves(ids[middle:], service)
+    done = sweep_in_halves(ids[:middle], service, ends_at=ends_at)
+    if time.monotonic() < ends_at:
+        done += sweep_in_halves(ids[middle:], service, ends_at=ends_at)
+    return done

@@ -146,7 +146,8 @@ def call_off_unpaid(
     """Takes cuts off a group that waits for its payment; answers what is never to be paid.
 
     Where nothing is left of the group it is cancelled as a whole, and money that is on its way all
-    the same goes back when it arrives. Else its payment asks for less, which nobody may be making.
+    the same goes back when it arrives. Else its payment asks for less, unless somebody is making it
+    at once; a transfer that is on its way comes whole, and what is too much of it goes back.
     Locks payments, reservations, stock rows. Emits `payment.closed`, `order_group.cancelled`,
     `order.cancelled`, `order.reduced`. Raises Conflict `payment.in_progress`.
     """

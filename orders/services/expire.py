@@ -113,18 +113,19 @@ def expire_due() -> int:
     What nobody tried to pay goes by a thousand in one transaction, the others one by one.
     """
     moved, ends_at = 0, time.monotonic() + SCAN_SECONDS
-    while done := _expire_some():
+    while done := _expire_some(ends_at):
         moved += done
         if time.monotonic() > ends_at:
             break
     return moved
 
 
-def _expire_some() -> int:
+def _expire_some(ends_at: float) -> int:
     """One round; nothing when all that is left waits for an event or the channel, or failed."""
     done = sweep_in_halves(
         untried_group_ids(most=BATCH_GROUPS),
         lambda ids: order_groups_expire(group_ids=ids, actor=EXPIRY),
+        ends_at=ends_at,
     )
     others = tried_group_ids(most=SINGLE_GROUPS) + stuck_group_ids(most=SINGLE_GROUPS)
     return done + sweep(others, lambda id_: order_group_expire(group_id=id_, actor=EXPIRY))

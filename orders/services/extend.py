@@ -19,15 +19,19 @@ EXTENSION = timedelta(minutes=3)
 
 
 @command
-def order_group_extend(*, group_id: int, actor: Actor) -> OrderGroup:
+def order_group_extend(*, group_id: int, actor: Actor, seen: datetime | None = None) -> OrderGroup:
     """Gives a shopper who is about to run out of time three more minutes, ten times at most.
 
+    `seen` is the deadline that the shopper was shown: quiet where it has moved since, so that a
+    button that is pressed twice spends one extension.
     Locks the group. Emits `order_group.extended`. Raises Conflict `payment.expired`, and
     `state.conflict` where more than five minutes are left, no extension is, or nothing is to pay.
     """
     group = lock_group(group_id)
     moment = clock.now()
     refuse_expired(group, moment)
+    if seen and seen != group.pay_before:
+        return group
     fields = {
         "pay_before": group.pay_before + EXTENSION,
         "extensions_left": group.extensions_left - 1,

@@ -233,7 +233,7 @@ def attempt_tell(*, attempt: Attempt, said: Said, actor: Actor) -> None:
     """Keeps a statement about a locked attempt and folds all of them anew. Part of a service.
 
     Every order of arrival ends in the same state. A capture is booked always, also for a closed
-    payment; one on top of another goes back at once.
+    payment; one on top of another goes back at once, and so does what was called off meanwhile.
     Emits `attempt.…`, `payment.…`, `refund.…`. Raises Conflict `fact.…` before anything is written.
     """
     fact = fact_insert(attempt, said)
@@ -310,7 +310,7 @@ def _capture_legs(attempt: Attempt) -> list[Leg]:
 
 
 def _reduced_minor(attempt: Attempt) -> int:
-    """What was called off since the attempt ended without money, as it seemed."""
+    """What was called off since the attempt began: it had failed, as it seemed, or takes days."""
     return attempt.amount_minor - attempt.payment.amount_minor
 
 

@@ -5,6 +5,7 @@ from django.utils.translation import gettext_lazy as _
 
 from core.errors import Conflict, ProgrammingMistake
 from core.locks import require_locked
+from payments.channels.base import channel_named
 from payments.models import Payment, PaymentShare
 from payments.selectors import live_attempt
 
@@ -12,11 +13,14 @@ from payments.selectors import live_attempt
 def payment_reduce(*, payment: Payment, order_id: int, amount_minor: int) -> None:
     """Takes an amount off an open payment and off its order's share. Part of a service.
 
-    `payment` is locked; something of it stays to be paid.
-    Raises Conflict `payment.in_progress` while somebody is paying it, or has.
+    `payment` is locked; something of it stays to be paid. Money that takes days is not waited for:
+    its attempt stays as it is, and what comes by it too much goes back, see `attempt_tell()`.
+    Raises Conflict `payment.in_progress` while somebody is paying it at once, or has paid it.
     """
     require_locked(payment)
-    if payment.status != "open" or live_attempt(payment):
+    attempt = live_attempt(payment)
+    is_awaited = attempt is not None and not channel_named(attempt.channel).term
+    if payment.status != "open" or is_awaited:
         raise Conflict(
             "payment.in_progress",
             _("This is being paid. Wait until the payment has ended, then try again."),

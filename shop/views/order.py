@@ -1,8 +1,11 @@
 """Behind an order's signed link: pay it, see how far it is, begin anew."""
 
+from datetime import datetime
+
 from django.conf import settings
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
+from django.utils.dateparse import parse_datetime
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -67,7 +70,7 @@ def extend(request: HttpRequest, number: str, key: str) -> HttpResponse:
     """Three more minutes, and back to the pay page: it tells what came of it."""
     group = group_of_link(number=number, key=key)
     try:
-        order_group_extend(group_id=group.pk, actor=buyer_of(group))
+        order_group_extend(group_id=group.pk, actor=buyer_of(group), seen=_seen(request))
     except Conflict as refusal:
         ask_if_expired(refusal.code, group.pk)
     else:
@@ -97,6 +100,14 @@ def refill(request: HttpRequest, number: str, key: str) -> HttpResponse:
 def buyer_of(group: OrderGroup) -> Actor:
     """Who has the link acts as the group's buyer."""
     return Actor(Role.BUYER, f"link/{group.number}")
+
+
+def _seen(request: HttpRequest) -> datetime | None:
+    """The deadline that the page showed; None where it names none."""
+    try:
+        return parse_datetime(request.POST.get("seen", ""))
+    except ValueError:
+        return None
 
 
 def _start(request: HttpRequest, group: OrderGroup) -> HttpResponse:

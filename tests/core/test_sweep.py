@@ -1,5 +1,7 @@
 """Sweeps: one bad row stops no other; the relay stands in for beat, and only for a silent one."""
 
+import math
+import time
 from collections.abc import Iterator, Sequence
 
 import pytest
@@ -63,6 +65,36 @@ def test_a_failing_many_is_halved_down_to_the_one_that_fails() -> None:
         done.extend(ids)
         return len(ids)
 
-    assert sweep_in_halves(range(9), service) == 8
+    assert sweep_in_halves(range(9), service, ends_at=math.inf) == 8
     assert done == [0, 1, 2, 3, 4, 6, 7, 8]
-    assert sweep_in_halves([], service) == 0
+    assert sweep_in_halves([], service, ends_at=math.inf) == 0
+
+
+def test_halving_ends_with_its_time_and_says_so(caplog: pytest.LogCaptureFixture) -> None:
+    calls: list[Sequence[int]] = []
+    ends_at = time.monotonic() + 0.2
+
+    def service(ids: Sequence[int]) -> int:
+        calls.append(ids)
+        if len(calls) == 2:
+            time.sleep(0.25)
+        raise ValueError("not this one")
+
+    assert sweep_in_halves(range(1000), service, ends_at=ends_at) == 0
+    assert calls == [range(1000), range(500)]
+    assert "0 to 499 failed, and no time is left to halve" in caplog.text
+
+
+def test_a_half_that_finds_no_time_left_is_not_begun() -> None:
+    calls: list[Sequence[int]] = []
+    ends_at = time.monotonic() + 0.2
+
+    def service(ids: Sequence[int]) -> int:
+        calls.append(ids)
+        if len(ids) > 4:
+            raise ValueError("too many")
+        time.sleep(0.25)
+        return len(ids)
+
+    assert sweep_in_halves(range(8), service, ends_at=ends_at) == 4
+    assert calls == [range(8), range(4)]

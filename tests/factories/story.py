@@ -99,11 +99,11 @@ def make_group(orders: int = 1, units: int = 1) -> OrderGroup:
     return place([(make_stocked_sku(), units) for _ in range(orders)])
 
 
-def start_payment(group: OrderGroup) -> Attempt:
-    """An attempt at the sandbox channel that the shopper has just begun."""
+def start_payment(group: OrderGroup, *, channel: str = "sandbox") -> Attempt:
+    """An attempt at a channel of the sandbox that the shopper has just begun."""
     return payment_start(
         group_id=group.id,
-        channel="sandbox",
+        channel=channel,
         token="tok_ok",
         return_url="http://shop.invalid/return",
         actor=BUYER,

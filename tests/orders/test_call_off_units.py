@@ -17,8 +17,11 @@ from orders.services.cancel import order_cancel, order_group_cancel
 from orders.services.complete import order_complete
 from orders.services.fulfil import order_deliver, order_ship
 from orders.services.refund import order_refund
+from payments.channels import sandbox
+from payments.channels.base import Answer
 from payments.models import Refund
 from payments.selectors import balance_minor
+from payments.services.collect import attempt_answer_record
 from tests.audit.plant import broken
 from tests.factories import TESTER
 from tests.factories.money import say
@@ -161,6 +164,28 @@ def test_a_refused_attempt_that_takes_its_money_later_keeps_only_what_is_to_be_p
     assert (group.status, group.payment_summary) == ("paid", "paid")
     assert [refund.amount_minor for refund in Refund.objects.all()] == [PRICE]
     assert balance_minor("escrow", "EUR", order_id=order.id) == -group.payable_minor
+    assert broken() == set()
+
+
+@pytest.mark.parametrize("is_whole_order", [False, True])
+def test_of_what_is_paid_by_transfer_units_can_be_called_off_all_the_days(
+    is_whole_order: bool,
+) -> None:
+    order = make_order(others=1)
+    attempt = start_payment(order.group, channel=sandbox.TRANSFER)
+    answer = Answer(
+        status="processing", amount_minor=attempt.amount_minor, currency=attempt.currency
+    )
+    attempt_answer_record(attempt_id=attempt.id, answer=answer, actor=TESTER)
+    called_off = cut(order, None if is_whole_order else 1).called_off_minor
+    capture(attempt)
+    deliver_events()
+    group = fresh_row(order.group)
+    assert (group.status, group.payment_summary) == ("paid", "paid")
+    assert fresh_row(order).status == ("cancelled" if is_whole_order else "paid")
+    assert [refund.amount_minor for refund in Refund.objects.all()] == [called_off]
+    assert payment_of(group).captured_minor == attempt.amount_minor == group.total_minor
+    assert -balance_minor("escrow", "EUR") == group.payable_minor
     assert broken() == set()
 
 

@@ -83,6 +83,19 @@ def test_ten_extensions_are_the_most() -> None:
     assert refusal_of(group) == "state.conflict"
 
 
+def test_a_deadline_that_has_moved_since_it_was_seen_stays_where_it_is() -> None:
+    group = make_group()
+    clock.advance(timedelta(minutes=26))
+    for _ in range(2):
+        order_group_extend(group_id=group.id, actor=BUYER, seen=group.pay_before)
+    assert deadline(group) == group.pay_before + timedelta(minutes=3)
+    assert fresh_row(group).extensions_left == 9
+    clock.advance(timedelta(minutes=7))
+    with pytest.raises(Conflict) as refusal:
+        order_group_extend(group_id=group.id, actor=BUYER, seen=group.pay_before)
+    assert refusal.value.code == "payment.expired"
+
+
 def test_nobody_extends_too_early_or_what_is_over() -> None:
     group = make_group()
     clock.advance(timedelta(minutes=24))

@@ -33,7 +33,6 @@ from orders.services.request import (
 from payments.models import Refund
 from payments.services.refund import refund_fact_record, refund_send
 from tests.factories import TESTER, make_customer, make_user
-from tests.factories.money import say
 from tests.factories.story import (
     BUYER,
     CHANNEL,
@@ -475,9 +474,6 @@ def test_money_that_came_late_is_told_whether_it_was_taken_or_goes_back(
     group = place([(sku, 1)])
     attempt = start_payment(group)
     expire_for_good(group)
-    attempt = say(start_payment(group), "closed")
-    clock.advance(timedelta(minutes=40))
-    order_group_expire(group_id=group.pk, actor=TESTER)
     if not units:
         place([(sku, 1)])
     deliver_mails()

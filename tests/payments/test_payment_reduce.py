@@ -3,7 +3,9 @@
 import pytest
 
 from core.errors import Conflict, ProgrammingMistake
+from payments.channels import sandbox
 from payments.models import Payment
+from payments.selectors import balance_minor
 from payments.services.reduce import payment_reduce
 from tests.factories.money import (
     fresh_row,
@@ -15,6 +17,7 @@ from tests.factories.money import (
     shares_of,
 )
 from tests.factories.stock import in_command
+from tests.payments.books import broken
 
 pytestmark = pytest.mark.django_db
 
@@ -59,6 +62,20 @@ def test_nobody_is_asked_for_less_while_they_pay() -> None:
     say(attempt, "failed")
     reduce(payment, 100)
     assert fresh_row(payment).amount_minor == 900
+
+
+def test_a_transfer_that_is_on_its_way_comes_whole_and_what_is_too_much_goes_back() -> None:
+    payment = make_payment(300, 700)
+    attempt = make_attempt(payment, channel=sandbox.TRANSFER)
+    reduce(payment, 300)
+    say(attempt, "captured")
+    payment = fresh_row(payment)
+    assert (payment.captured_minor, payment.refunded_minor) == (1000, 300)
+    assert [refund.request_key for refund in payment.refunds.all()] == [f"reduced:{attempt.pk}"]
+    first, second = shares_of(payment)
+    assert balance_minor("escrow", "EUR", order_id=first.order_id) == 0
+    assert balance_minor("escrow", "EUR", order_id=second.order_id) == -700
+    assert broken() == []
 
 
 def test_what_is_paid_is_not_asked_for_any_more() -> None:

@@ -1,5 +1,6 @@
 """The pay page: how much, until when, one try at a time, and what to do when one fails."""
 
+import re
 from datetime import timedelta
 
 import pytest
@@ -300,6 +301,24 @@ def test_three_more_minutes_are_one_button() -> None:
     assert "You have 3 more minutes to pay." in html
     assert ">5 minutes left<" in html
     assert client.get(f"{link_path(group)}extend/").status_code == 405
+
+
+def test_the_button_for_more_time_pressed_twice_spends_one_extension() -> None:
+    group = make_group()
+    clock.advance(timedelta(minutes=28))
+    [seen] = re.findall(r'name="seen" value="([^"]+)"', look(group))
+    for _ in range(2):
+        Client().post(f"{link_path(group)}extend/", {"seen": seen})
+    assert OrderGroup.objects.get().extensions_left == 9
+    assert seen not in look(group)
+
+
+@pytest.mark.parametrize("seen", ["", "yesterday", "2026-13-01T00:00:00+00:00"])
+def test_a_page_that_names_no_deadline_gets_its_time_all_the_same(seen: str) -> None:
+    group = make_group()
+    clock.advance(timedelta(minutes=28))
+    Client().post(f"{link_path(group)}extend/", {"seen": seen})
+    assert OrderGroup.objects.get().extensions_left == 9
 
 
 def test_asking_too_early_changes_nothing() -> None:

@@ -28,7 +28,7 @@ class Command(BaseCommand):
         while not self.stopping:
             try:
                 self.listen(redis_client())
-            except redis.ConnectionError as error:
+            except (redis.ConnectionError, redis.TimeoutError) as error:
                 self.stderr.write(f"Redis away, trying again: {error}")
                 time.sleep(PAUSE_AFTER_LOSS_SECONDS)
 
