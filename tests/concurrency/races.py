@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from django.db.models import Model, QuerySet
 
+from core import clock
 from core.command import running
 from core.locks import locked
 from delivery.locks import lock_shipment
@@ -17,11 +18,19 @@ from delivery.models import Shipment
 from delivery.services import hand_over, parcel_event_record, shipments_void
 from inventory.models import StockItem
 from inventory.services import stock_restock
-from orders.models import Cart, OrderGroup
+from orders.models import CancelRequest, Cart, OrderGroup
 from orders.selectors.checkout import checkout_view
+from orders.services.cancel import order_group_cancel
 from orders.services.cart import cart_identify, cart_line_add, cart_merge, cart_open
 from orders.services.checkout import checkout_complete, checkout_update
+from orders.services.expire import order_groups_expire
+from orders.services.pay import payment_start
 from orders.services.place import order_group_place
+from orders.services.request import (
+    cancel_request_approve,
+    cancel_request_decline,
+    cancel_request_open,
+)
 from payments.channels.base import channel_named
 from payments.models import Refund
 from payments.services.refund import refund_answer_record, refund_send
@@ -35,6 +44,7 @@ from tests.factories.stock import in_command
 from tests.factories.story import (
     BUYER,
     CHANNEL,
+    MERCHANT,
     Basket,
     fill_cart,
     make_checkout,
@@ -98,6 +108,52 @@ def callers() -> set[str]:
 def harm_of_group(scene: Scene) -> str:
     scenes.settle(scene)
     return "; ".join(scenes.troubles(scene))
+
+
+def tried_in_vain(world: World) -> Scene:
+    """The attempt has failed, as far as we know; the channel has the money all the same."""
+    group = scenes.place([(sku, 2) for sku in world.goods], world.customer)
+    attempt = scenes.start(group)
+    world.till.refuse(attempt)
+    scenes.ask(world, attempt)
+    world.till.pay(attempt)
+    return Scene(world, group, attempt)
+
+
+def start_again(scene: Scene) -> None:
+    payment_start(
+        group_id=scene.group.id,
+        channel=NAME,
+        token="tok_ok",
+        return_url="http://shop.invalid/return",
+        actor=BUYER,
+    )
+
+
+def untried(world: World) -> OrderGroup:
+    return scenes.place([(sku, 2) for sku in world.goods], world.customer)
+
+
+def expire_batch(group: OrderGroup) -> None:
+    clock.advance(scenes.OVER)
+    order_groups_expire(group_ids=[group.id], actor=TESTER)
+
+
+def cancel_untried(group: OrderGroup) -> None:
+    order_group_cancel(group_id=group.id, actor=BUYER, reason="race")
+
+
+def asked_to_cancel(world: World) -> CancelRequest:
+    order = scenes.packing(world).order
+    return cancel_request_open(order_id=order.id, reason="race", actor=BUYER)
+
+
+def approve(request: CancelRequest) -> None:
+    cancel_request_approve(request_id=request.id, actor=MERCHANT)
+
+
+def decline(request: CancelRequest) -> None:
+    cancel_request_decline(request_id=request.id, answer="It is packed.", actor=MERCHANT)
 
 
 def sent_refund(world: World) -> Refund:

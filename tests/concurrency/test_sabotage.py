@@ -21,14 +21,15 @@ import delivery.locks
 import inventory.locks
 import orders.locks
 import payments.locks
-from core import fsm, idempotency, relay
+from core import alarms, clock, fsm, idempotency, monitor, relay
 from core.command import command
 from core.errors import ProgrammingMistake
 from core.fsm import Stateful
 from core.idempotency import idempotent
 from core.ids import Issuer, decode, lease
 from core.ids.lease import STALE_SECONDS
-from core.models import Heartbeat, IdempotencyKey, OutboxStream
+from core.models import Alarm, Heartbeat, IdempotencyKey, OutboxStream
+from core.monitor import Level, Reading
 from payments.models import Payment, Refund
 from payments.services import refund as refunds
 from tests.concurrency import races, scenes
@@ -69,9 +70,21 @@ LOCKS: dict[str, tuple[ModuleType, Race]] = {
         orders.locks,
         Race(scenes.packing, scenes.ship, scenes.ship, races.harm_of_group),
     ),
+    "lock_pending_groups": (
+        orders.locks,
+        Race(races.untried, races.cancel_untried, races.expire_batch, races.none),
+    ),
+    "lock_cancel_request": (
+        orders.locks,
+        Race(races.asked_to_cancel, races.approve, races.decline, races.none),
+    ),
     "lock_payments": (
         payments.locks,
-        Race(scenes.unpaid, scenes.expire, scenes.ask_at_return, races.harm_of_group),
+        Race(scenes.unpaid, races.start_again, scenes.ask_at_return, races.harm_of_group),
+    ),
+    "lock_payments_of": (
+        payments.locks,
+        Race(races.tried_in_vain, scenes.expire, scenes.ask_at_return, races.harm_of_group),
     ),
     "lock_attempt": (payments.locks, HEAR),
     "lock_refund": (
@@ -86,6 +99,9 @@ LOCKS: dict[str, tuple[ModuleType, Race]] = {
     ),
 }
 NO_RACE = {
+    "lock_orders_of": "everyone who takes it holds the groups' locks",
+    "lock_open_requests": "everyone who takes it holds the orders' locks",
+    "lock_alarms": "test_without_the_lock_two_monitors_open_an_alarm_twice",
     "lock_reservations": "everyone who takes it holds the group's lock; it marks rows for fire()",
     "locked": "what all of them take their locks with",
     "require_locked": "test_a_step_of_a_row_that_is_not_locked_is_refused",
@@ -293,6 +309,27 @@ def count_blindly(refund: Refund, sign: int) -> None:
     """As `_count` moves the payment's counter, whatever it holds by now."""
     minor = F("refunded_minor") + sign * refund.amount_minor
     Payment.objects.filter(pk=refund.payment_id).update(refunded_minor=minor)
+
+
+def find_trouble(_: object) -> None:
+    reading = Reading(monitor.conditions["S1"], clock.now(), Level.WARN, 1, None)
+    alarms.alarms_keep(readings=[reading], actor=TESTER)
+
+
+TWO_MONITORS = Race(lambda _: Alarm.objects.all().delete(), find_trouble, find_trouble, races.none)
+
+
+def test_without_the_lock_two_monitors_open_an_alarm_twice(
+    place: tuple[Stage, World], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Lock off: the constraint cries."""
+    with monkeypatch.context() as sabotage:
+        sabotage.setattr(alarms, "lock_alarms", lambda: None)
+        at, harm = first_harm(TWO_MONITORS, *place)
+    assert "core_alarm_open_once" in harm
+
+    assert TWO_MONITORS.run(*place, at=at)[0] == ""
+    assert Alarm.objects.count() == 1
 
 
 def test_a_step_of_a_row_that_is_not_locked_is_refused(place: tuple[Stage, World]) -> None:
