@@ -191,5 +191,10 @@ BELONGING = {
             "UPDATE orders_orderline SET cancelled_quantity = cancelled_quantity - 1"
             " WHERE order_id = {returned_order1}",
         ),
+        fault(
+            "Q04b what was called off before its group ran out of time could come back with it",
+            "UPDATE orders_orderline SET cancelled_quantity = cancelled_quantity - 1"
+            " WHERE order_id = {lapsed_order1}",
+        ),
     ],
 }

@@ -136,8 +136,13 @@ def completed(goods: Goods) -> OrderGroup:
 
 
 def expired_and_late(goods: Goods) -> dict[str, OrderGroup]:
-    """Groups run out of time; the money of one brings it back, another's is too late even for that."""
-    groups = {"expired": placed(goods), "reinstated": placed(goods), "late": placed(goods)}
+    """Groups run out of time, one after half of it was called off; the money of another brings it
+    back, and that of the last is too late even for that.
+    """
+    names = ("expired", "lapsed", "reinstated", "late")
+    groups = {name: placed(goods) for name in names}
+    one = groups["lapsed"].orders.order_by("id")[0]
+    order_cancel(order_id=one.id, actor=BUYER, reason="changed my mind")
     late, too_late = (say(start_payment(groups[name]), "closed") for name in ("reinstated", "late"))
     clock.advance(PAST_DEADLINE)
     expire_due()
