@@ -293,7 +293,9 @@ invariant(
     FROM orders_order ordr
     JOIN orders_ordergroup grp ON grp.id = ordr.group_id
     JOIN orders_orderline line ON line.order_id = ordr.id
-    WHERE (ordr.status = 'cancelled') AND grp.status <> 'expired'
+    WHERE ordr.status = 'cancelled'
+      AND (grp.status <> 'expired'
+        OR (ordr.called_off_minor = ordr.total_minor AND ordr.total_minor > 0))
     GROUP BY ordr.id HAVING sum(line.quantity - line.cancelled_quantity) > 0
     """,
 )

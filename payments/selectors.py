@@ -110,8 +110,8 @@ def unknown_attempt_ids(*, most: int) -> list[int]:
     waiting = rows.filter(channel__in=slow).annotate(
         age_seconds=Extract(BusinessNow() - F("status_changed_at"), "epoch")
     )
-    turn = waiting.annotate(turn_seconds=F("age_seconds") % int(SLOW_PACE.total_seconds())).filter(
-        age_seconds__gt=ASK.total_seconds(), turn_seconds__lt=ASK.total_seconds()
+    turn = waiting.annotate(turn_seconds=F("age_seconds") % SLOW_PACE.seconds).filter(
+        age_seconds__gt=ASK.seconds, turn_seconds__lt=ASK.seconds
     )
     slow_ids = list(turn.order_by("status_changed_at").values_list("pk", flat=True)[: most // 4])
     return _unknown(rows.exclude(channel__in=slow), most - len(slow_ids)) + slow_ids
@@ -152,7 +152,8 @@ def accruals_by_order(*, shard_key: int, order_ids: Iterable[int]) -> dict[int, 
     )
     rows = entries.order_by("pk").values_list("order_id", "account__code", "amount_minor")
     for order_id, code, amount_minor in rows:
-        legs[order_id][code].append(amount_minor)
+        if order_id:
+            legs[order_id][code].append(amount_minor)
     return {
         order_id: Accrual(
             goods_minor=by_code["escrow"][0],

@@ -192,9 +192,10 @@ def _way_back(refund: Refund) -> list[Leg]:
     accruals = accruals_by_order(shard_key=refund.shard_key, order_ids=order_ids)
     legs = []
     for part in parts:
-        accrual = accruals.get(part.order_id) if part.order_id else None
-        sources = _sources(part.amount_minor, credits[part.order_id], accrual) if accrual else {}
-        for code, amount_minor in (sources or {"escrow": part.amount_minor}).items():
+        order_id, sources = part.order_id, {"escrow": part.amount_minor}
+        if order_id and order_id in accruals:
+            sources = _sources(part.amount_minor, credits[order_id], accruals[order_id])
+        for code, amount_minor in sources.items():
             legs.append(_leg(code, amount_minor, refund, part))
         legs.append(_leg("refunds_in_flight", -part.amount_minor, refund, part))
     return legs

@@ -39,13 +39,18 @@ class Command(BaseCommand):
             channel.psubscribe("__keyevent@*__:expired")
             while not self.stopping:
                 message = channel.get_message(timeout=LISTEN_SECONDS)
-                group_id = group_of_key(message["data"].decode()) if message else None
+                group_id = group_of(message["data"]) if message else None
                 if group_id is not None:
                     ask_for_expiry(group_id)
 
     def stop(self, number: int, frame: object) -> None:
         """Ends within a second."""
         self.stopping = True
+
+
+def group_of(key: bytes) -> int | None:
+    """The group whose key ran out; others keep their keys in the same Redis, in any bytes."""
+    return group_of_key(key.decode(errors="replace"))
 
 
 def switch_on(client: "redis.Redis") -> None:
