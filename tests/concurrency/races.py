@@ -38,7 +38,7 @@ from tests.concurrency import scenes
 from tests.concurrency.interleave import Stage
 from tests.concurrency.scenes import Scene, World
 from tests.concurrency.till import NAME
-from tests.factories import TESTER, fresh, make_customer
+from tests.factories import TESTER, fresh, make_customer, story
 from tests.factories.parcels import SCANNED_AT, prepare
 from tests.factories.stock import in_command
 from tests.factories.story import (
@@ -110,9 +110,13 @@ def harm_of_group(scene: Scene) -> str:
     return "; ".join(scenes.troubles(scene))
 
 
+def untried(world: World) -> OrderGroup:
+    return story.place([(sku, 2) for sku in world.goods], world.customer)
+
+
 def tried_in_vain(world: World) -> Scene:
     """The attempt has failed, as far as we know; the channel has the money all the same."""
-    group = scenes.place([(sku, 2) for sku in world.goods], world.customer)
+    group = untried(world)
     attempt = scenes.start(group)
     world.till.refuse(attempt)
     scenes.ask(world, attempt)
@@ -128,10 +132,6 @@ def start_again(scene: Scene) -> None:
         return_url="http://shop.invalid/return",
         actor=BUYER,
     )
-
-
-def untried(world: World) -> OrderGroup:
-    return scenes.place([(sku, 2) for sku in world.goods], world.customer)
 
 
 def expire_batch(group: OrderGroup) -> None:

@@ -11,12 +11,13 @@ from datetime import timedelta
 from core import clock
 from core.errors import Conflict
 from core.hooks import hook_store
-from orders.models import CheckoutRecord, OrderGroup
+from orders.models import CancelRequest, CheckoutRecord, OrderGroup
 from orders.selectors.checkout import checkout_view
 from orders.services.cancel import order_cancel, order_group_cancel
 from orders.services.checkout import checkout_complete, checkout_update
 from orders.services.complete import order_complete
-from orders.services.expire import order_group_expire
+from orders.services.expire import order_group_expire, order_groups_expire
+from orders.services.extend import order_group_extend
 from orders.services.fulfil import (
     order_acknowledge,
     order_deliver,
@@ -25,6 +26,14 @@ from orders.services.fulfil import (
 )
 from orders.services.pay import payment_start
 from orders.services.refund import order_refund
+from orders.services.remind import merchant_remind
+from orders.services.request import (
+    cancel_request_approve,
+    cancel_request_decline,
+    cancel_request_open,
+    cancel_request_withdraw,
+)
+from orders.services.resume import order_group_resume
 from payments.channels.base import channel_named
 from payments.models import Attempt
 from tests.concurrency.scenes import deliver_all
@@ -117,12 +126,58 @@ def expire(token: str) -> None:
     order_group_expire(group_id=group.id, actor=TESTER)
 
 
+def expire_with_others(token: str) -> None:
+    """The same by the batch, which takes whom nobody tried to pay."""
+    group = group_of(token)
+    clock.advance(max(group.pay_before - clock.now(), timedelta(0)))
+    order_groups_expire(group_ids=[group.id], actor=TESTER)
+
+
+def hesitate(_token: str) -> None:
+    """Until little of the half hour to pay is left."""
+    clock.advance(timedelta(minutes=26))
+
+
+def extend_and_start(token: str) -> None:
+    with suppress(Conflict):  # there is time enough again
+        order_group_extend(group_id=group_of(token).id, actor=BUYER)
+    start(token)
+
+
 def cancel(token: str) -> None:
     order_group_cancel(group_id=group_of(token).id, actor=BUYER, reason="mind")
 
 
 def call_off(token: str) -> None:
     order_cancel(order_id=order_id_of(token), actor=MERCHANT, reason="broken")
+
+
+def ask_to_cancel(token: str) -> None:
+    cancel_request_open(order_id=order_id_of(token), actor=BUYER, reason="mind")
+
+
+def request_id_of(token: str) -> int:
+    return CancelRequest.objects.get(order_id=order_id_of(token)).id
+
+
+def approve_request(token: str) -> None:
+    cancel_request_approve(request_id=request_id_of(token), actor=MERCHANT)
+
+
+def decline_request(token: str) -> None:
+    cancel_request_decline(request_id=request_id_of(token), answer="It is packed.", actor=MERCHANT)
+
+
+def withdraw_request(token: str) -> None:
+    cancel_request_withdraw(request_id=request_id_of(token), actor=BUYER)
+
+
+def remind(token: str) -> None:
+    merchant_remind(order_id=order_id_of(token), after="pay", actor=TESTER)
+
+
+def resume(token: str) -> None:
+    order_group_resume(group_id=group_of(token).id, actor=TESTER)
 
 
 def refund(token: str) -> None:
@@ -160,5 +215,7 @@ DEEDS: dict[str, Deed] = {
     for deed in (
         *(place, start, start_challenge, notify, deliver, expire, cancel, call_off, refund),
         *(acknowledge, start_packing, ship, receive, keep),
+        *(expire_with_others, hesitate, extend_and_start, remind, resume),
+        *(ask_to_cancel, approve_request, decline_request, withdraw_request),
     )
 }
