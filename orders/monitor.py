@@ -103,9 +103,10 @@ watch_for(
         page_after=timedelta(minutes=5),
         sql=_captured_without("expired", "cancelled")
         + """
-            AND NOT EXISTS (SELECT FROM payments_refund refund
-                            WHERE refund.payment_id = payment.id AND refund.status <> 'declined')
-        """,
+            AND payment.captured_minor > payment.refunded_minor + (
+                SELECT coalesce(sum(refund.amount_minor), 0) FROM payments_refund refund
+                WHERE refund.payment_id = payment.id AND refund.status = 'failed')
+        """,  # what has failed is told by S10
         pace=Pace.SLOW,
         repair=_apply,
         runbook="As S3, for a group that had expired or was called off: the repair decides as the event"
