@@ -14,7 +14,7 @@ from orders import states
 from orders.models import Order
 from orders.services.expire import order_group_expire
 from orders.services.pay import order_group_pay
-from orders.services.remind import merchant_remind
+from orders.services.remind import is_reminded, merchant_remind
 from orders.services.resume import order_group_resume
 from payments.models import Payment
 
@@ -36,11 +36,19 @@ def _resume(order_id: int) -> object:
 
 
 def _remind_to_acknowledge(order_id: int) -> object:
-    return merchant_remind(order_id=order_id, after=states.PAID, actor=MONITOR)
+    return _remind(order_id, after=states.PAID)
 
 
 def _remind_to_ship(order_id: int) -> object:
-    return merchant_remind(order_id=order_id, after=states.ACKNOWLEDGED, actor=MONITOR)
+    return _remind(order_id, after=states.ACKNOWLEDGED)
+
+
+def _remind(order_id: int, *, after: str) -> object:
+    """Each round finds those that were reminded long ago, too: they are not locked for nothing."""
+    order = Order.objects.get(pk=order_id, shard_key=gene_of(order_id))
+    if is_reminded(order, after=after):
+        return False
+    return merchant_remind(order_id=order_id, after=after, actor=MONITOR)
 
 
 def _stop_sale(stock_item_id: int) -> object:

@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 import pytest
 from django.core import mail as post_office
 from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from accounts.models import MerchantMember
 from accounts.services import member_add
@@ -249,6 +250,19 @@ def test_a_merchant_is_reminded_of_an_order_that_late_money_brought_back() -> No
 
     told = [m for m in post_office.outbox if str(m.subject).startswith("Waiting for you")]
     assert {to for m in told for to in m.to} == owners
+
+
+@pytest.mark.parametrize("name", ["not acknowledged", "not shipped"])
+def test_who_was_reminded_is_not_locked_again(ids: Ids, name: str) -> None:
+    case = planted(name, ids)
+    reading = look(case.code)
+    monitor.repair(reading)
+
+    with CaptureQueriesContext(connection) as queries:
+        assert monitor.repair(reading) == 0
+
+    assert len(queries) >= len(reading.subjects) > 0
+    assert not any("FOR " in query["sql"] and "UPDATE" in query["sql"] for query in queries)
 
 
 def test_a_failed_refund_is_tried_again_under_a_new_key(ids: Ids) -> None:
