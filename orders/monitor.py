@@ -14,7 +14,7 @@ from orders import states
 from orders.models import Order
 from orders.services.expire import order_group_expire
 from orders.services.pay import order_group_pay
-from orders.services.remind import merchant_remind
+from orders.services.remind import is_reminded, merchant_remind
 from orders.services.resume import order_group_resume
 from payments.models import Payment
 
@@ -36,11 +36,19 @@ def _resume(order_id: int) -> object:
 
 
 def _remind_to_acknowledge(order_id: int) -> object:
-    return merchant_remind(order_id=order_id, after=states.PAID, actor=MONITOR)
+    return _remind(order_id, after=states.PAID)
 
 
 def _remind_to_ship(order_id: int) -> object:
-    return merchant_remind(order_id=order_id, after=states.ACKNOWLEDGED, actor=MONITOR)
+    return _remind(order_id, after=states.ACKNOWLEDGED)
+
+
+def _remind(order_id: int, *, after: str) -> object:
+    """Each round finds those that were reminded long ago, too: they are not locked for nothing."""
+    order = Order.objects.get(pk=order_id, shard_key=gene_of(order_id))
+    if is_reminded(order, after=after):
+        return False
+    return merchant_remind(order_id=order_id, after=after, actor=MONITOR)
 
 
 def _stop_sale(stock_item_id: int) -> object:
@@ -103,9 +111,10 @@ watch_for(
         page_after=timedelta(minutes=5),
         sql=_captured_without("expired", "cancelled")
         + """
-            AND NOT EXISTS (SELECT FROM payments_refund refund
-                            WHERE refund.payment_id = payment.id AND refund.status <> 'declined')
-        """,
+            AND payment.captured_minor > payment.refunded_minor + (
+                SELECT coalesce(sum(refund.amount_minor), 0) FROM payments_refund refund
+                WHERE refund.payment_id = payment.id AND refund.status = 'failed')
+        """,  # what has failed is told by S10
         pace=Pace.SLOW,
         repair=_apply,
         runbook="As S3, for a group that had expired or was called off: the repair decides as the event"

@@ -31,7 +31,7 @@ def order_parts(
         "buyer": lambda: buyer_of(order, role),
         "money": lambda: (page.money_card([order], order.currency), page.refunds_of([order])),
         "parcels": lambda: page.parcels_of(order),
-        "timeline": lambda: order_timeline(order, kinds),
+        "timeline": lambda: order_timeline(order, kinds, role=role),
         "offers": offers,
     }
     outside: dict[str, Callable[[], Any]] = {

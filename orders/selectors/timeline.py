@@ -15,6 +15,7 @@ from django.db.models import Model, Q, QuerySet, TextChoices
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from accounts.actors import Role
 from accounts.models import User
 from core.models import StateChange
 from core.money import Money
@@ -82,18 +83,25 @@ class Timeline:
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """Whose history is told: these orders of one shard, with what is named in it."""
+    """Whose history is told: these orders of one shard, with what is named in it.
+
+    `known` are the users who may be named to the reader.
+    """
 
     shard_key: int
     orders: Collection[int]
     names: Names
     mails: QuerySet[Mail]
     notes: QuerySet[Note]
+    known: QuerySet[User]
 
 
-def order_timeline(order: Order, kinds: Collection[Kind] = tuple(Kind)) -> Timeline:
+def order_timeline(
+    order: Order, kinds: Collection[Kind] = tuple(Kind), *, role: Role = Role.STAFF
+) -> Timeline:
     """What concerns this order alone: nothing of the group's other merchants is in it.
 
+    Staff are told who did it; any other role only which of the merchant's own people did.
     At most 11 statements.
     """
     key, mine = order.shard_key, [order.id]
@@ -110,6 +118,9 @@ def order_timeline(order: Order, kinds: Collection[Kind] = tuple(Kind)) -> Timel
             names,
             mails=Mail.objects.filter(order=order, shard_key=key),
             notes=Note.objects.filter(order=order, shard_key=key),
+            known=User.objects.all()
+            if role is Role.STAFF
+            else User.objects.filter(memberships__merchant=order.merchant_id),
         ),
         kinds,
     )
@@ -140,6 +151,7 @@ def group_timeline(group: OrderGroup, kinds: Collection[Kind] = tuple(Kind)) -> 
             names,
             mails=Mail.objects.filter(group=group, shard_key=key),
             notes=Note.objects.filter(group=group, shard_key=key),
+            known=User.objects.all(),
         ),
         kinds,
     )
@@ -183,7 +195,7 @@ def _told(scope: Scope, kinds: Collection[Kind]) -> Timeline:
     # Steps of one transaction have one time; the sort keeps them in the order of their ids.
     entries.sort(key=attrgetter("at"))
     shown = entries[-MOST_ENTRIES:]
-    people = _people(entry.actor for entry in shown)
+    people = _people((entry.actor for entry in shown), scope.known)
     named = [replace(entry, actor=people[entry.actor]) for entry in shown]
     return Timeline(named, is_capped=len(entries) > MOST_ENTRIES)
 
@@ -322,8 +334,8 @@ def _note(note: Note) -> Entry:
     )
 
 
-def _people(actors: Iterable[str]) -> dict[str, str]:
-    """Actors in words: the party, and the user's name where a user did it."""
+def _people(actors: Iterable[str], users_known: QuerySet[User]) -> dict[str, str]:
+    """Actors in words: the party, and the user's name where a user did it who may be named."""
     users: dict[str, int] = {}
     words: dict[str, str] = defaultdict(str)
     for actor in set(actors):
@@ -332,7 +344,7 @@ def _people(actors: Iterable[str]) -> dict[str, str]:
         user_id = rest.rpartition("user:")[2]
         if "user:" in rest and user_id.isdecimal():
             users[actor] = int(user_id)
-    known = User.objects.in_bulk(set(users.values()))
+    known = users_known.in_bulk(set(users.values()))
     for actor in users:
         if user := known.get(users[actor]):
             words[actor] += f" · {user.name or user.email}"

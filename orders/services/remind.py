@@ -22,15 +22,24 @@ def merchant_remind(*, order_id: int, after: str, actor: Actor) -> bool:
     group, order = lock_order(order_id)
     if order.status not in states.TO_DO or not group.customer.accepts_mail:
         return False
-    steps = StateChange.objects.filter(
-        shard_key=order.shard_key, noun="order", object_id=order.id, to_state=after
-    )
-    # Some verbs leave an order in its state; more than one leads to `paid`.
-    event_id = str(steps.exclude(from_state=after).latest("seq").event_id)
+    event_id = _step_into(order, after)
     if _was_told(order, event_id):
         return False
     emit([_request(order, event_id)])
     return True
+
+
+def is_reminded(order: Order, *, after: str) -> bool:
+    """True where `merchant_remind()` would be quiet for ever: once told, a step stays told. No locks."""
+    return _was_told(order, _step_into(order, after))
+
+
+def _step_into(order: Order, state: str) -> str:
+    """The event of the last step into it. Some verbs stay there; several lead to `paid`."""
+    steps = StateChange.objects.filter(
+        shard_key=order.shard_key, noun="order", object_id=order.id, to_state=state
+    )
+    return str(steps.exclude(from_state=state).latest("seq").event_id)
 
 
 def _request(order: Order, event_id: str) -> Fact:

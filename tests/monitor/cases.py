@@ -74,6 +74,18 @@ def late_untold(ids: Ids) -> datetime:
     return clock.now()
 
 
+def late_reduced_untold(ids: Ids) -> datetime:
+    """What was called off since the attempt began goes back at once; the rest waits to be told."""
+    attempt = say(started(ids), "closed")
+    order = Order.objects.get(pk=ids["pending_order1"])
+    one = {order.lines.get().id: 1}
+    order_cancel(order_id=order.id, actor=MERCHANT, reason="broken", quantities=one)
+    clock.advance(timedelta(minutes=31))
+    order_group_expire(group_id=ids["pending"], actor=TESTER)
+    capture(attempt)
+    return clock.now()
+
+
 def paid_halfway(ids: Ids) -> datetime:
     step(OrderGroup, "pay", "pending")(ids)
     return clock.now()
@@ -135,6 +147,7 @@ CASES = {
     "processing": Case("S2", processing, 10 * MINUTES, 30 * MINUTES),
     "captured, not told": Case("S3", captured_untold, MINUTES, 5 * MINUTES),
     "late, not told": Case("S3b", late_untold, MINUTES, 5 * MINUTES),
+    "late and reduced, not told": Case("S3b", late_reduced_untold, MINUTES, 5 * MINUTES),
     "paid halfway": Case("S4", paid_halfway, MINUTES, 5 * MINUTES),
     "paid without stock": Case("S4", paid_without_stock, MINUTES, 5 * MINUTES),
     "not acknowledged": Case("S5", not_acknowledged, 12 * HOURS, 24 * HOURS),

@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 import pytest
 from django.core import mail as post_office
 from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from accounts.models import MerchantMember
 from accounts.services import member_add
@@ -17,8 +18,10 @@ from inventory.models import StockItem
 from orders.models import Order, OrderGroup
 from orders.services.cancel import order_cancel
 from payments.models import Refund
+from payments.services.refund import refund_send
 from tests.audit.plant import Ids, broken
 from tests.factories import TESTER, make_user
+from tests.factories.money import say_of_refund
 from tests.factories.story import MERCHANT, capture, deliver_events, pack
 from tests.monitor.cases import CASES, Case, silent, undelivered
 from tests.orders.post import deliver_mails
@@ -94,8 +97,14 @@ def mend(name: str, reading: Reading) -> int:
 @pytest.mark.parametrize(
     "name",
     [
-        *("unpaid", "captured, not told", "late, not told", "paid halfway"),
-        *("not acknowledged", "not shipped", "refund failed", "reserved for nobody"),
+        *("unpaid", "captured, not told", "late, not told", "late and reduced, not told"),
+        *(
+            "paid halfway",
+            "not acknowledged",
+            "not shipped",
+            "refund failed",
+            "reserved for nobody",
+        ),
     ],
 )
 def test_mending_twice_is_as_good_as_once(ids: Ids, name: str) -> None:
@@ -110,7 +119,11 @@ def test_mending_twice_is_as_good_as_once(ids: Ids, name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["unpaid", "captured, not told", "late, not told", "refund failed"]
+    "name",
+    [
+        *("unpaid", "captured, not told", "late, not told", "late and reduced, not told"),
+        "refund failed",
+    ],
 )
 def test_what_is_mended_is_found_no_more_and_the_books_hold(ids: Ids, name: str) -> None:
     case = planted(name, ids)
@@ -121,6 +134,16 @@ def test_what_is_mended_is_found_no_more_and_the_books_hold(ids: Ids, name: str)
     deliver_events()
     # Nobody has told of the promised group while the time passed.
     assert broken() <= {"inv_20_unpaid_overdue", "inv_30_unknown_outcome"}
+
+
+def test_late_money_whose_refund_has_failed_is_told_once_as_that(ids: Ids) -> None:
+    case = planted("late and reduced, not told", ids)
+    clock.advance(timedelta(hours=25))  # nobody waits for the goods any more
+    monitor.repair(look(case.code))
+    for refund in Refund.objects.filter(payment=ids["pending_payment"]):
+        say_of_refund(refund_send(refund_id=refund.pk, actor=TESTER), "refund_failed")
+
+    assert (look("S3b").count, look("S10").count) == (0, 2)
 
 
 def test_a_group_that_was_paid_halfway_goes_on_whole(ids: Ids) -> None:
@@ -227,6 +250,19 @@ def test_a_merchant_is_reminded_of_an_order_that_late_money_brought_back() -> No
 
     told = [m for m in post_office.outbox if str(m.subject).startswith("Waiting for you")]
     assert {to for m in told for to in m.to} == owners
+
+
+@pytest.mark.parametrize("name", ["not acknowledged", "not shipped"])
+def test_who_was_reminded_is_not_locked_again(ids: Ids, name: str) -> None:
+    case = planted(name, ids)
+    reading = look(case.code)
+    monitor.repair(reading)
+
+    with CaptureQueriesContext(connection) as queries:
+        assert monitor.repair(reading) == 0
+
+    assert len(queries) >= len(reading.subjects) > 0
+    assert not any("FOR " in query["sql"] and "UPDATE" in query["sql"] for query in queries)
 
 
 def test_a_failed_refund_is_tried_again_under_a_new_key(ids: Ids) -> None:

@@ -6,6 +6,9 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
+from accounts.actors import Actor, Role
+from accounts.models import MerchantMember
+from accounts.services import member_add
 from core.command import command
 from core.fsm import fire
 from core.origin import coming_from
@@ -15,7 +18,8 @@ from orders.models import Order, OrderGroup
 from orders.selectors import timeline
 from orders.selectors.timeline import Change, Entry, Kind, group_timeline, order_timeline
 from orders.services.cancel import order_cancel
-from tests.factories import TESTER
+from orders.services.fulfil import order_acknowledge, order_start_packing
+from tests.factories import TESTER, make_user
 from tests.factories.parcels import scan
 from tests.factories.story import (
     MERCHANT,
@@ -23,6 +27,7 @@ from tests.factories.story import (
     deliver_events,
     make_group,
     make_paid_group,
+    only_order,
     ship,
     start_payment,
 )
@@ -159,3 +164,26 @@ def test_a_step_tells_which_fields_it_changed_and_keeps_private_ones_to_itself()
     )
     born = [e for e in group_timeline(group).entries if e.verb == "place"]
     assert all(entry.changes == () for entry in born)
+
+
+def test_a_merchant_is_told_the_names_of_their_own_people_only() -> None:
+    order = only_order(make_paid_group())
+    member, stranger = make_user(), make_user()
+    member_add(
+        merchant_id=order.merchant_id,
+        user_id=member.pk,
+        role=MerchantMember.Role.OWNER,
+        actor=TESTER,
+    )
+    order_acknowledge(order_id=order.pk, actor=merchant_actor(member.pk, order))
+    order_start_packing(order_id=order.pk, actor=Actor(Role.STAFF, f"user:{stranger.pk}"))
+
+    def who(role: Role) -> list[str]:
+        return [entry.actor for entry in order_timeline(order, [Kind.STEP], role=role).entries][-2:]
+
+    assert who(Role.STAFF) == [f"merchant · {member.email}", f"staff · {stranger.email}"]
+    assert who(Role.MERCHANT) == [f"merchant · {member.email}", "staff"]
+
+
+def merchant_actor(user_id: int, order: Order) -> Actor:
+    return Actor(Role.MERCHANT, f"{order.merchant_id}/user:{user_id}")
