@@ -3,7 +3,7 @@
 PYTHON ?= python3
 RUN := .venv/bin/python
 # Passed on to pytest: make test ARGS="tests/core -x"
-ARGS ?= -n 2
+ARGS ?= -n 2 --maxschedchunk=8
 # Production's settings, for checks that read them; nothing is connected to.
 PRODUCTION := env -u DEMO DATABASE_URL=postgresql://localhost/none ALLOWED_HOSTS=shop.example \
 	EMAIL_URL=smtp+tls://localhost:587 \
