@@ -32,7 +32,7 @@ SOMETHING = {
 # What else a sound row of these needs.
 SOUND: dict[str, Row] = {
     "core_outboxstream": {"delivered_seq": 0},
-    "inventory_reservation": {"shipped_quantity": 0, "released_quantity": 0},
+    "inventory_reservation": {"status": "held", "shipped_quantity": 0, "released_quantity": 0},
     "orders_ordergroup": {"discount_minor": 1, "tax_minor": 0, "items_minor": 1},
     "orders_order": {"delivery_minor": 0},
     "orders_orderline": {"shipped_quantity": 0, "cancelled_quantity": 0},
