@@ -1,0 +1,370 @@
+"""A walk through the story by its services, so that every one of them is called."""
+
+import json
+from datetime import timedelta
+from typing import Any
+from uuid import uuid4
+
+from core import clock
+from core.hooks import hook_store
+from core.models import Hook
+from delivery.models import Shipment
+from delivery.services import (
+    method_activate,
+    method_deactivate,
+    parcel_event_record,
+    quote_record,
+    tracking_record,
+)
+from delivery.services.hook import hook_process as carrier_hook_process
+from inventory.models import Location, StockItem
+from inventory.services import (
+    Receipt,
+    stock_adjust,
+    stock_receive_many,
+    stock_restock,
+    stock_transfer,
+)
+from orders.models import OrderGroup
+from orders.services.cancel import order_cancel, order_group_cancel
+from orders.services.cart import (
+    cart_identify,
+    cart_line_remove,
+    cart_line_set,
+    cart_merge,
+    cart_open,
+    cart_settle,
+)
+from orders.services.checkout import checkout_complete, checkout_open, checkout_update
+from orders.services.complete import order_complete
+from orders.services.expire import order_group_expire, order_groups_expire
+from orders.services.extend import order_group_extend
+from orders.services.fulfil import order_deliver, order_ship
+from orders.services.mail import mail_sent, mail_write
+from orders.services.note import note_add
+from orders.services.pay import order_group_pay
+from orders.services.refill import cart_refill
+from orders.services.refund import order_refund
+from orders.services.remind import merchant_remind
+from orders.services.request import (
+    cancel_request_approve,
+    cancel_request_decline,
+    cancel_request_open,
+    cancel_request_withdraw,
+)
+from orders.services.resume import order_group_resume
+from orders.services.summary import order_group_summarise
+from payments.channels.base import Answer
+from payments.models import Attempt, Refund
+from payments.services.collect import attempt_answer_record
+from payments.services.hooks import hook_process as channel_hook_process
+from payments.services.refund import (
+    refund_answer_record,
+    refund_fact_record,
+    refund_retry,
+    refund_send,
+)
+from tests.factories import TESTER, make_customer
+from tests.factories.money import say
+from tests.factories.parcels import SCANNED_AT, make_method
+from tests.factories.story import (
+    BUYER,
+    CHANNEL,
+    MERCHANT,
+    capture,
+    deliver_events,
+    expire_for_good,
+    fill_cart,
+    make_delivering_merchant,
+    make_group,
+    make_paid_group,
+    make_stocked_sku,
+    only_order,
+    pack,
+    payment_of,
+    place,
+    start_payment,
+)
+
+LATE = timedelta(minutes=31)
+
+
+def walk() -> None:
+    """Everything that can happen to orders, forward and back."""
+    fill_carts()
+    check_out()
+    take_goods_in()
+    ship_in_two_parcels_and_complete()
+    give_money_back()
+    call_off_before_payment()
+    call_off_after_payment()
+    call_off_some_units()
+    ask_to_cancel()
+    run_out_of_time()
+    capture_twice()
+    take_up_again()
+    hear_from_outside()
+    deliver_events()
+    tell_by_mail()
+
+
+def fill_carts() -> None:
+    sku = make_stocked_sku()
+    basket = fill_cart([(sku, 1)])
+    cart_line_set(cart_id=basket.cart_id, sku_id=sku.pk, quantity=2, actor=BUYER)
+    cart_settle(cart_id=basket.cart_id, actor=BUYER)
+    cart_line_remove(cart_id=basket.cart_id, sku_id=sku.pk, actor=BUYER)
+    customer = make_customer()
+    fill_cart([(sku, 1)], customer)
+    guests = cart_open(customer=None, actor=BUYER)
+    cart_merge(guest_cart_id=guests.pk, customer=customer, actor=BUYER)
+    cart_identify(cart_id=guests.pk, email=customer.email, name="Ada", actor=BUYER)
+    merchant = make_delivering_merchant()
+    method = make_method(merchant, "quoted")
+    quote_record(
+        cart_id=basket.cart_id,
+        merchant_id=merchant.pk,
+        method_id=method.pk,
+        amount_minor=500,
+        valid_until=clock.now() + LATE,
+        actor=TESTER,
+    )
+    method_deactivate(method_id=method.pk, actor=TESTER)
+    method_activate(method_id=method.pk, actor=TESTER)
+
+
+def check_out() -> None:
+    basket = fill_cart([(make_stocked_sku(), 1)])
+    answers = {
+        "email": "ada@example.com",
+        "name": "Ada",
+        "line1": "Am Kai 1",
+        "city": "Bremen",
+        "postcode": "28195",
+        "country": "DE",
+    }
+    checkout_open(cart_id=basket.cart_id, actor=BUYER)
+    record = checkout_update(
+        cart_id=basket.cart_id, answers=answers, delivery_methods={}, actor=BUYER
+    )
+    checkout_complete(token=record.token, expected_total_minor=basket.total_minor, actor=BUYER)
+
+
+def take_goods_in() -> None:
+    sku = make_stocked_sku()
+    item = StockItem.objects.get(sku_id=sku.pk)
+    place = Location.objects.create(merchant_id=sku.merchant_id, code="second", name="Second")
+    receipt = Receipt(sku_id=sku.pk, quantity=5, dedup_key="five")
+    stock_receive_many(receipts=[receipt], actor=TESTER)
+    stock_adjust(
+        stock_item_id=item.pk, change=-1, reason_note="broken", dedup_key="one", actor=TESTER
+    )
+    stock_transfer(
+        stock_item_id=item.pk, to_location_id=place.pk, quantity=2, dedup_key="two", actor=TESTER
+    )
+
+
+def ship_in_two_parcels_and_complete() -> None:
+    order = only_order(make_paid_group(units=3))
+    pack(order)
+    [line] = order.lines.all()
+    order_ship(order_id=order.pk, actor=MERCHANT, quantities={line.pk: 1})
+    order_ship(order_id=order.pk, actor=MERCHANT)
+    stock_restock(quantity=1, dedup_key="back", actor=TESTER, reference=line.pk)
+    for shipment in Shipment.objects.filter(reference=order.pk):
+        number = f"T{shipment.pk}"
+        tracking_record(shipment_id=shipment.pk, tracking_number=number, actor=TESTER)
+        scan(shipment, "delivered")
+    deliver_events()
+    order_deliver(order_id=order.pk, actor=BUYER)
+    clock.advance(timedelta(days=15))
+    order_complete(order_id=order.pk, actor=TESTER)
+
+
+def scan(shipment: Shipment, code: str) -> None:
+    parcel_event_record(
+        shipment_id=shipment.pk,
+        code=code,
+        at=SCANNED_AT,
+        event_id=f"{code}-{shipment.pk}",
+        actor=TESTER,
+    )
+
+
+def give_money_back() -> None:
+    """Of an order that was cancelled: it fails, is sent once more and arrives."""
+    order = only_order(make_paid_group())
+    order_refund(order_id=order.pk, amount_minor=1, reason="late", request_key="k", actor=MERCHANT)
+    order_cancel(order_id=order.pk, actor=MERCHANT, reason="out of stock")
+    refund = Refund.objects.filter(reference=order.pk).latest("pk")
+    refund_send(refund_id=refund.pk, actor=TESTER)
+    say_of_refund(refund, "refund_failed")
+    refund_retry(refund_id=refund.pk, actor=TESTER)
+    refund_send(refund_id=refund.pk, actor=TESTER)
+    answer = Answer(status="succeeded", amount_minor=refund.amount_minor, currency=refund.currency)
+    refund_answer_record(refund_id=refund.pk, answer=answer, actor=CHANNEL)
+
+
+def say_of_refund(refund: Refund, kind: str) -> None:
+    refund_fact_record(
+        refund_id=refund.pk,
+        kind=kind,
+        amount_minor=refund.amount_minor,
+        currency=refund.currency,
+        channel_ref=f"ref_{refund.channel_key}",
+        origin="webhook",
+        actor=CHANNEL,
+    )
+
+
+def call_off_before_payment() -> None:
+    group = make_group(orders=2)
+    attempt = start_payment(group)
+    order_group_cancel(group_id=group.pk, actor=BUYER, reason="mind")
+    capture(attempt)  # all the same
+    deliver_events()
+
+
+def call_off_after_payment() -> None:
+    group = make_paid_group(orders=2)
+    pack(group.orders.all()[0])
+    order_group_cancel(group_id=group.pk, actor=MERCHANT, reason="sold out")
+    order_group_summarise(group_id=group.pk, actor=TESTER)
+
+
+def call_off_some_units() -> None:
+    """Rehearsed and done, before and after payment, and down to the last parcel."""
+    group = make_group(orders=2, units=5)
+    for order in group.orders.all():
+        one = {order.lines.get().pk: 1}
+        asked: dict[str, Any] = {"order_id": order.pk, "reason": "mind", "quantities": one}
+        order_cancel(**asked, actor=BUYER, dry_run=True)
+        order_cancel(**asked, actor=BUYER)
+        if order.number.endswith("2"):
+            order_cancel(order_id=order.pk, reason="mind", actor=BUYER)
+    capture(start_payment(group))
+    deliver_events()
+    order = group.orders.order_by("number")[0]
+    asked["order_id"], asked["quantities"] = order.pk, {order.lines.get().pk: 1}
+    order_cancel(**asked, actor=BUYER, dry_run=True)
+    order_cancel(**asked, actor=MERCHANT, restock=False)
+    pack(order)
+    order_ship(order_id=order.pk, actor=MERCHANT, quantities=asked["quantities"])
+    order_cancel(order_id=order.pk, actor=MERCHANT, reason="broken")
+
+
+def ask_to_cancel() -> None:
+    order = only_order(make_paid_group(units=3))
+    pack(order)
+    one = {order.lines.get().pk: 1}
+    asked: dict[str, Any] = {"order_id": order.pk, "reason": "late", "actor": BUYER}
+    cancel_request_withdraw(request_id=cancel_request_open(**asked).pk, actor=BUYER)
+    request = cancel_request_open(**asked, quantities=one)
+    cancel_request_decline(request_id=request.pk, answer="It is packed.", actor=MERCHANT)
+    cancel_request_approve(
+        request_id=cancel_request_open(**asked, quantities=one).pk, actor=MERCHANT
+    )
+    cancel_request_open(**asked)
+    order_cancel(order_id=order.pk, actor=MERCHANT, reason="sold out")
+
+
+def come_too_late_or_just_in_time() -> None:
+    """Of two groups that ran out of time one comes back; the other's goods are gone by its last."""
+    sku, scarce = make_stocked_sku(), make_stocked_sku(units=1)
+    lucky, unlucky = place([(sku, 1)]), place([(sku, 1), (scarce, 1)])
+    attempts = [say(start_payment(group), "closed") for group in (lucky, unlucky)]
+    clock.advance(LATE)
+    for group in (lucky, unlucky):
+        order_group_expire(group_id=group.pk, actor=TESTER)
+    place([(scarce, 1)])
+    for attempt in attempts:
+        capture(attempt)
+    deliver_events()
+    for group, status in ((lucky, "paid"), (unlucky, "expired")):
+        assert OrderGroup.objects.get(pk=group.pk).status == status
+
+
+def run_out_of_time() -> None:
+    come_too_late_or_just_in_time()
+    extended = make_group()
+    clock.advance(timedelta(minutes=26))
+    order_group_extend(group_id=extended.pk, actor=BUYER)
+    group, tried, untried = make_group(orders=2), make_group(), make_group(orders=2)
+    attempt = start_payment(tried)
+    expire_for_good(group)
+    order_groups_expire(group_ids=[make_group().pk, untried.pk], actor=TESTER)
+    for late in (group, tried):
+        order_group_expire(group_id=late.pk, actor=TESTER)
+        order_group_expire(group_id=late.pk, actor=TESTER)
+        cart_refill(group_id=late.pk, cart_id=None, actor=BUYER)
+    capture(attempt)
+    order_group_pay(group_id=tried.pk, payment_id=payment_of(tried).pk, actor=TESTER)
+
+
+def capture_twice() -> None:
+    group = make_group()
+    first = start_payment(group)
+    answered(first, "processing")
+    answered(first, "failed")
+    second = start_payment(group)
+    capture(second)
+    order_group_pay(group_id=group.pk, payment_id=payment_of(group).pk, actor=TESTER)
+    capture(first)
+
+
+def take_up_again() -> None:
+    group = make_paid_group(orders=2)
+    order_group_resume(group_id=group.pk, actor=TESTER)
+    for order in group.orders.all():
+        merchant_remind(order_id=order.pk, after="paid", actor=TESTER)
+
+
+def answered(attempt: Attempt, status: str) -> None:
+    answer = Answer(
+        status=status,
+        amount_minor=attempt.amount_minor,
+        currency=attempt.currency,
+        ref=f"ref-{attempt.pk}",
+    )
+    attempt_answer_record(attempt_id=attempt.pk, answer=answer, actor=CHANNEL)
+
+
+def hear_from_outside() -> None:
+    attempt = start_payment(make_group())
+    amount = {"amount_minor": attempt.amount_minor, "currency": attempt.currency}
+    key = attempt.channel_key
+    notice = hook("sandbox", kind="payment.captured", key=key, ref=f"ref-{key}", **amount)
+    channel_hook_process(hook_id=notice.pk, actor=TESTER)
+    deliver_events()
+
+    order = only_order(OrderGroup.objects.get(pk=attempt.payment.reference))
+    pack(order)
+    order_ship(order_id=order.pk, actor=MERCHANT)
+    parcel = {"key": str(Shipment.objects.get(reference=order.pk).pk), "tracking_number": "T1"}
+    told = hook("carrier", kind="parcel.scan", code="delivered", at=str(SCANNED_AT), **parcel)
+    carrier_hook_process(hook_id=told.pk, actor=TESTER)
+
+
+def hook(channel: str, **document: object) -> Hook:
+    event_id = f"evt-{document['key']}"
+    hook_store(
+        channel=channel,
+        event_id=event_id,
+        payload=json.dumps(document).encode(),
+        headers={},
+        event_type="test.stored",
+    )
+    return Hook.objects.get(event_id=event_id)
+
+
+def tell_by_mail() -> None:
+    group = make_group()
+    mails = mail_write(
+        event_id=uuid4(),
+        template="order_placed_unpaid",
+        group_id=group.pk,
+        object_id=group.pk,
+        actor=TESTER,
+    )
+    mail_sent(mail_id=mails[0].pk, actor=TESTER)
+    note_add(group_id=group.pk, order_id=only_order(group).pk, text="told", actor=TESTER)
