@@ -111,6 +111,7 @@ class OutboxStream(GroupModel):
     lease_token = models.UUIDField(null=True)
     attempts = models.SmallIntegerField(default=0)
     available_at = models.DateTimeField(default=EPOCH)
+    handed_over = models.SmallIntegerField(default=0, db_default=0)  # times since it last moved
     parked = models.BooleanField(default=False)
     last_error = models.TextField(blank=True)
 

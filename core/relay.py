@@ -8,7 +8,7 @@ database until their task has advanced them, so a wiped broker loses nothing.
 import json
 import logging
 import random
-from collections import defaultdict
+from collections import defaultdict, deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -31,6 +31,7 @@ R = TypeVar("R")
 
 SOURCE = "relay"
 LEASE_SECONDS = 30
+MOST_DOUBLINGS = 3  # handed over after 30, 60, 120 and then each 240 s
 CLAIM_STREAMS = 100
 EVENTS_PER_STREAM = 100  # a longer stream goes on in the next round
 MOST_ATTEMPTS = 12
@@ -67,19 +68,32 @@ STILL_MINE = """
 """
 ADVANCE = """
     UPDATE core_outboxstream stream
-    SET delivered_seq = done.seq, attempts = 0, available_at = %(now)s, lease_until = %(until)s,
+    SET delivered_seq = done.seq, attempts = 0, handed_over = 0, available_at = %(now)s, lease_until = %(until)s,
         last_error = ''
     FROM unnest(%(ids)s::bigint[], %(seqs)s::int[]) AS done (id, seq)
     WHERE stream.id = done.id
 """
 SET_BACK = """
     UPDATE core_outboxstream
-    SET delivered_seq = %(seq)s, attempts = %(attempts)s, parked = %(parked)s,
+    SET delivered_seq = %(seq)s, attempts = %(attempts)s, handed_over = 0, parked = %(parked)s,
         available_at = %(at)s, lease_until = NULL, lease_token = NULL, last_error = %(error)s
     WHERE id = %(id)s
 """
+# The next time waits twice as long: a queue that is minutes behind must not fill with repeats.
 HAND_OVER = """
-    UPDATE core_outboxstream SET available_at = %(at)s, lease_until = NULL WHERE id = ANY(%(ids)s)
+    UPDATE core_outboxstream
+    SET available_at = %(now)s + %(seconds)s * (1 << least(handed_over, %(doublings)s)) * interval '1 s',
+        handed_over = least(handed_over + 1, %(doublings)s), lease_until = NULL
+    WHERE id = ANY(%(ids)s)
+"""
+# A broker that is away does not count: after its return all of it is soon due.
+STILL_AHEAD = """
+    SELECT id, clock_timestamp() FROM core_outboxstream
+    WHERE id = ANY(%(ids)s) AND lease_token = %(token)s AND lease_until IS NULL
+    ORDER BY shard_key, aggregate_type, aggregate_id FOR NO KEY UPDATE
+"""
+NOT_TAKEN = """
+    UPDATE core_outboxstream SET available_at = %(at)s, handed_over = 0 WHERE id = ANY(%(ids)s)
 """
 DONE = """
     INSERT INTO core_inboxeffect (shard_key, consumer, event_id, stream_id, seq, applied_at)
@@ -114,7 +128,8 @@ class Claim:
 def deliver(hand_over: Callable[[int], object]) -> int:
     """One round: claims due streams, delivers them; answers how many streams it claimed.
 
-    `hand_over` gets the id of each external stream after it was put 30 s ahead.
+    `hand_over` gets the id of each external stream after it was put 30 s ahead, or longer where no
+    task has moved it since.
     """
     claim = _claim()
     if claim.local:
@@ -185,17 +200,33 @@ def _put_ahead(claim: Claim) -> None:
     _execute("SET LOCAL synchronous_commit = off")
     mine = _execute(STILL_MINE, ids=list(claim.external), token=claim.token)
     if mine:
-        at = mine[0][1] + timedelta(seconds=LEASE_SECONDS)
-        _execute(HAND_OVER, ids=[row[0] for row in mine], at=at)
+        _execute(
+            HAND_OVER,
+            ids=[row[0] for row in mine],
+            now=mine[0][1],
+            seconds=LEASE_SECONDS,
+            doublings=MOST_DOUBLINGS,
+        )
 
 
 def _hand_over(claim: Claim, hand_over: Callable[[int], object]) -> None:
     """Sends the external streams on; those that the broker does not take are due again in 30 s."""
+    left = deque(claim.external)
     try:
-        for stream_id in claim.external:
-            hand_over(stream_id)
+        while left:
+            hand_over(left[0])
+            left.popleft()
     except Exception as error:  # noqa: BLE001 each broker fails in its own way
-        logger.warning("%s streams not handed over: %r", len(claim.external), error)
+        logger.warning("%s streams not handed over: %r", len(left), error)
+        _keep(claim.token, list(left))
+
+
+@_own_transaction
+def _keep(token: UUID, ids: list[int]) -> None:
+    rows = _execute(STILL_AHEAD, ids=ids, token=token)
+    if rows:
+        at = rows[0][1] + timedelta(seconds=LEASE_SECONDS)
+        _execute(NOT_TAKEN, ids=[row[0] for row in rows], at=at)
 
 
 def _deliver_local(claim: Claim) -> None:

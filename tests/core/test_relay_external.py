@@ -72,6 +72,49 @@ def test_a_lost_message_is_sent_again() -> None:
     assert deliver() == [stream().id]
 
 
+def test_a_stream_that_nobody_takes_is_handed_over_less_and_less_often() -> None:
+    """Else a queue that is minutes behind fills with repeats, and its workers with finding them done."""
+    World()
+    tell_each(1, 2, external=True)
+    waits = []
+    for _ in range(5):
+        make_due()
+        deliver()
+        waits.append(round(wait_seconds() / LEASE_SECONDS))
+
+    assert waits == [1, 2, 4, 8, 8]
+
+
+@pytest.mark.parametrize("refusals", [0, 1], ids=["delivered", "set back"])
+def test_a_stream_that_a_task_has_taken_is_soon_handed_over_again(refusals: int) -> None:
+    World(refusals=refusals)
+    tell_each(1, 1, external=True)
+    for _ in range(3):
+        make_due()
+        deliver()
+    deliver_external(stream().id)
+    tell_each(1, 1, external=True)
+    make_due()
+
+    deliver()
+
+    assert 0 < wait_seconds() <= LEASE_SECONDS
+
+
+def test_a_broker_that_is_away_makes_no_wait_longer() -> None:
+    World()
+    tell_each(1, 1, external=True)
+
+    def away(stream_id: int) -> None:
+        raise ConnectionError
+
+    for _ in range(4):
+        make_due()
+        relay.deliver(away)
+
+    assert 0 < wait_seconds() <= LEASE_SECONDS
+
+
 def test_a_task_delivers_a_stream_in_order_and_to_its_end() -> None:
     world = World()
     tell_each(1, 3, external=True)
