@@ -1,7 +1,9 @@
 """What a payment channel is to us. Every channel has the same insides and is found by its name."""
 
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from enum import StrEnum
 from typing import Any, Protocol
 
 from django.utils.translation import gettext_lazy as _
@@ -9,9 +11,20 @@ from django.utils.translation import gettext_lazy as _
 from core.errors import Invalid
 
 
+class CaptureAt(StrEnum):
+    """When promised money is taken: with the payment itself, or per order as goods move."""
+
+    ONCE = "once"
+    SHIPMENT = "shipment"
+    DELIVERY = "delivery"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Charge:
-    """What a channel is asked to take, under a key that makes asking twice harmless."""
+    """What a channel is asked to take, under a key that makes asking twice harmless.
+
+    `capture_later`: the money is only to be promised; `capture` takes it.
+    """
 
     key: str
     amount_minor: int
@@ -19,14 +32,15 @@ class Charge:
     token: str
     return_url: str
     expires_at: datetime
+    capture_later: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """What a channel said of a charge or a refund.
+    """What a channel said of a charge, a capture or a refund.
 
     `status` of a charge: requires_action, processing, authorised, captured, failed, closed; of a
-    refund: sent, succeeded, failed. The amount is what that status is about.
+    capture and a refund: sent, succeeded, failed. The amount is what that status is about.
     """
 
     status: str
@@ -35,6 +49,38 @@ class Answer:
     ref: str = ""
     action_url: str = ""
     failure_code: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Notice:
+    """What a channel told without being asked: a fact's kind, and which of our keys it is about.
+
+    `kind` is one of `ChannelFact.Kind`. `payment_key` is the attempt's, where `key` is another's.
+    """
+
+    kind: str
+    key: str
+    ref: str
+    amount_minor: int
+    currency: str
+    payment_key: str = ""
+    failure_code: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Movement:
+    """Money that a channel says it has moved: one row of its list, and what it keeps of it.
+
+    `kind` is one of `ChannelFact.Kind`; `ref` the row's own name there, `fee_minor` the channel's fee.
+    """
+
+    kind: str
+    key: str
+    ref: str
+    amount_minor: int
+    currency: str
+    fee_minor: int
+    at: datetime
 
 
 class ChannelDown(Exception):
@@ -54,21 +100,35 @@ class Channel(Protocol):
     """Every call may be repeated, may raise ChannelDown or ChannelRefused, and knows no database.
 
     `term` is how long its money takes, where that is longer than a group waits by itself.
+    `captures_at` are the ways in which it can take money, the first one without being told.
     """
 
     term: timedelta | None
+    captures_at: tuple[CaptureAt, ...]
 
     def create(self, charge: Charge) -> Answer: ...
 
     def query(self, key: str) -> Answer: ...
 
-    def capture(self, key: str) -> Answer: ...
+    def capture(
+        self, *, key: str, payment_key: str, amount_minor: int, is_last: bool
+    ) -> Answer: ...
+
+    def query_capture(self, *, key: str, payment_key: str) -> Answer: ...
 
     def close(self, key: str) -> Answer: ...
 
-    def refund(self, *, key: str, payment_key: str, amount_minor: int) -> Answer: ...
+    def refund(
+        self, *, key: str, payment_key: str, amount_minor: int, account: str = ""
+    ) -> Answer: ...
 
     def query_refund(self, key: str) -> Answer: ...
+
+    def movements(self, since: datetime) -> Iterator[Movement]: ...
+
+    def verify(self, body: bytes, headers: Mapping[str, str]) -> str: ...
+
+    def notice(self, body: bytes) -> Notice | None: ...
 
 
 NOT_FOUND = "not_found"  # the code of a refusal for a key that the channel does not know
