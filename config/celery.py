@@ -17,8 +17,9 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 HARD_LIMIT_SECONDS = 20
 # A task that died with its worker comes back after this; a running one must have ended before.
 VISIBILITY_TIMEOUT_SECONDS = 3 * HARD_LIMIT_SECONDS
-# What tasks do, what talks to the outside, and the clocks, which must not wait behind either.
-QUEUES = ("default", "external", "clocks")
+# What tasks do, what talks to the outside, mails, and the clocks. None waits behind another: a
+# thousand mails of a rush must not hold up a payment.
+QUEUES = ("default", "external", "patient", "clocks")
 
 PGMQ_FIELDS = {"host": "localhost", "port": "5432", "dbname": "", "user": "", "password": ""}
 
