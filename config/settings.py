@@ -282,6 +282,9 @@ SHIP_WITHIN_HOURS = env.int("SHIP_WITHIN_HOURS", default=72)
 MONITOR_MAILS = env.list("MONITOR_MAILS", default=[])
 METRICS_TOKEN = env("METRICS_TOKEN", default="")
 
+# When a channel that can do both takes promised money, `stripe=shipment`: once, shipment, delivery.
+PAYMENT_CAPTURE_AT = env.dict("PAYMENT_CAPTURE_AT", default={})
+
 # The sandboxes: what they are reached by, and the secrets of their notifications (first signs).
 SANDBOX_ENDPOINT_ID = env("SANDBOX_ENDPOINT_ID", default="")
 SANDBOX_PAYMENT_URL = env("SANDBOX_PAYMENT_URL", default=f"http://127.0.0.1:{PORT + 1}")

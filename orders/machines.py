@@ -11,10 +11,10 @@ from core.states import STAYS, Edge, Machine, State
 from delivery.states import SHIPMENT
 from inventory.states import RESERVATION
 from orders.states import CANCEL_REQUEST, GROUP, ORDER, RETURN
-from payments.states import ATTEMPT, PAYMENT, REFUND
+from payments.states import ATTEMPT, CAPTURE, PAYMENT, REFUND
 
 MACHINES = (
-    *(GROUP, ORDER, PAYMENT, ATTEMPT, RESERVATION, SHIPMENT),
+    *(GROUP, ORDER, PAYMENT, ATTEMPT, CAPTURE, RESERVATION, SHIPMENT),
     *(CANCEL_REQUEST, REFUND, RETURN),
 )
 

@@ -65,8 +65,10 @@ invariant(
     SELECT attempt.id, 'captured' AS what, attempt.amount_minor AS most_minor,
            sum(fact.amount_minor) AS minor
     FROM payments_attempt attempt
-    JOIN payments_channelfact fact ON fact.attempt_id = attempt.id
-         AND fact.shard_key = attempt.shard_key AND fact.kind = 'captured'
+    LEFT JOIN payments_capture capture ON capture.attempt_id = attempt.id
+         AND capture.shard_key = attempt.shard_key
+    JOIN payments_channelfact fact ON fact.shard_key = attempt.shard_key AND fact.kind = 'captured'
+         AND (fact.attempt_id = attempt.id OR fact.capture_id = capture.id)
     GROUP BY attempt.id HAVING sum(fact.amount_minor) > attempt.amount_minor
     UNION ALL
     SELECT payment.id, 'refunded', coalesce(captured.minor, 0), refunded.minor
@@ -74,11 +76,14 @@ invariant(
     JOIN (SELECT payment_id, sum(amount_minor) AS minor FROM payments_refund
           WHERE status IN ('approved', 'sent', 'succeeded') GROUP BY payment_id) AS refunded
          ON refunded.payment_id = payment.id
-    LEFT JOIN (SELECT attempt.payment_id, sum(fact.amount_minor) AS minor
+    LEFT JOIN (SELECT coalesce(attempt.payment_id, capture.payment_id) AS payment_id,
+                      sum(fact.amount_minor) AS minor
                FROM payments_channelfact fact
-               JOIN payments_attempt attempt ON attempt.id = fact.attempt_id
+               LEFT JOIN payments_attempt attempt ON attempt.id = fact.attempt_id
                     AND attempt.shard_key = fact.shard_key
-               WHERE fact.kind = 'captured' GROUP BY attempt.payment_id) AS captured
+               LEFT JOIN payments_capture capture ON capture.id = fact.capture_id
+                    AND capture.shard_key = fact.shard_key
+               WHERE fact.kind = 'captured' GROUP BY 1) AS captured
          ON captured.payment_id = payment.id
     WHERE refunded.minor > coalesce(captured.minor, 0)
     """,
@@ -104,9 +109,13 @@ invariant(
           UNION ALL
           SELECT 'refund', id, payment_id, currency FROM payments_refund
           UNION ALL
-          SELECT 'fact', fact.id, coalesce(attempt.payment_id, refund.payment_id), fact.currency
+          SELECT 'capture', id, payment_id, currency FROM payments_capture
+          UNION ALL
+          SELECT 'fact', fact.id,
+                 coalesce(attempt.payment_id, capture.payment_id, refund.payment_id), fact.currency
           FROM payments_channelfact fact
           LEFT JOIN payments_attempt attempt ON attempt.id = fact.attempt_id
+          LEFT JOIN payments_capture capture ON capture.id = fact.capture_id
           LEFT JOIN payments_refund refund ON refund.id = fact.refund_id
          ) AS said ON said.payment_id = payment.id
     WHERE said.currency <> payment.currency
@@ -154,12 +163,23 @@ invariant(
     "the counters of payments and shares are the sums of captures and of refunds not failed",
     """
     SELECT payment.id, 'captured' AS counter, payment.captured_minor AS counted,
-           coalesce(sum(fact.amount_minor), 0) AS minor
+           coalesce(captured.minor, 0) AS minor
     FROM payments_payment payment
-    LEFT JOIN payments_attempt attempt ON attempt.payment_id = payment.id
-    LEFT JOIN payments_channelfact fact ON fact.attempt_id = attempt.id
-         AND fact.kind = 'captured'
-    GROUP BY payment.id HAVING payment.captured_minor <> coalesce(sum(fact.amount_minor), 0)
+    LEFT JOIN (SELECT coalesce(attempt.payment_id, capture.payment_id) AS payment_id,
+                      sum(fact.amount_minor) AS minor
+               FROM payments_channelfact fact
+               LEFT JOIN payments_attempt attempt ON attempt.id = fact.attempt_id
+                    AND attempt.shard_key = fact.shard_key
+               LEFT JOIN payments_capture capture ON capture.id = fact.capture_id
+                    AND capture.shard_key = fact.shard_key
+               WHERE fact.kind = 'captured' GROUP BY 1) AS captured
+         ON captured.payment_id = payment.id
+    WHERE payment.captured_minor <> coalesce(captured.minor, 0)
+    UNION ALL
+    SELECT payment.id, 'captured of shares', payment.captured_minor, sum(share.captured_minor)
+    FROM payments_payment payment
+    JOIN payments_paymentshare share ON share.payment_id = payment.id
+    GROUP BY payment.id HAVING payment.captured_minor < sum(share.captured_minor)
     UNION ALL
     SELECT payment.id, 'refunded', payment.refunded_minor, coalesce(sum(refund.amount_minor), 0)
     FROM payments_payment payment
@@ -184,7 +204,9 @@ invariant(
     FROM (SELECT attempt.id, attempt.status,
                  CASE WHEN bool_or(kind = 'captured') THEN 'succeeded'
                       WHEN bool_or(kind = 'closed') THEN 'closed'
-                      WHEN bool_or(kind = 'failed') THEN 'failed' ELSE 'live' END AS outcome
+                      WHEN bool_or(kind = 'failed') THEN 'failed'
+                      WHEN bool_or(kind = 'authorised') AND attempt.capture_at <> 'once'
+                      THEN 'succeeded' ELSE 'live' END AS outcome
           FROM payments_attempt attempt
           LEFT JOIN payments_channelfact fact ON fact.attempt_id = attempt.id
           GROUP BY attempt.id) AS said
@@ -192,7 +214,21 @@ invariant(
                      THEN 'live' ELSE status END
     UNION ALL
     SELECT 'payment', id, status, 'captured'
-    FROM payments_payment WHERE (status = 'captured') <> (captured_minor > 0)
+    FROM payments_payment payment
+    WHERE status IN ('open', 'closed') AND captured_minor > 0
+       OR status = 'captured' AND (captured_minor = 0 OR EXISTS (
+              SELECT FROM payments_paymentshare share WHERE share.payment_id = payment.id
+              AND share.captured_minor + share.voided_minor <> share.amount_minor))
+    UNION ALL
+    SELECT 'capture', id, status, outcome
+    FROM (SELECT capture.id, capture.status,
+                 CASE WHEN bool_or(kind = 'captured') THEN 'succeeded'
+                      WHEN bool_or(kind = 'capture_failed') THEN 'failed' ELSE '' END AS outcome
+          FROM payments_capture capture
+          LEFT JOIN payments_channelfact fact ON fact.capture_id = capture.id
+          GROUP BY capture.id) AS said
+    WHERE (status = 'succeeded') <> (outcome = 'succeeded')
+       OR (status = 'failed' AND outcome <> 'failed')
     UNION ALL
     SELECT 'refund', id, status, outcome
     FROM (SELECT refund.id, refund.status,
@@ -242,10 +278,8 @@ invariant(
     "until an order completes, escrow holds what is left of its captured share, and never less than 0",
     """
     SELECT order_id, coalesce(held.minor, 0) AS held_minor, coalesce(booked.minor, 0) AS booked_minor
-    FROM (SELECT share.order_id, sum(share.amount_minor - share.refunded_minor) AS minor
-          FROM payments_paymentshare share
-          JOIN payments_payment payment ON payment.id = share.payment_id
-          WHERE payment.status = 'captured' GROUP BY share.order_id) AS held
+    FROM (SELECT order_id, sum(captured_minor - refunded_minor) AS minor
+          FROM payments_paymentshare GROUP BY order_id) AS held
     FULL JOIN (SELECT entry.order_id, -sum(entry.amount_minor) AS minor
                FROM payments_ledgerentry entry
                JOIN payments_ledgeraccount account ON account.id = entry.account_id

@@ -7,7 +7,8 @@ from core.crash import crash_point
 from core.outbox import Event, Fact, emit, external, on, on_batch
 from payments.channels import sandbox  # noqa: F401 it registers itself
 from payments.channels.base import NOT_FOUND, Answer, ChannelRefused, Charge, channel_named
-from payments.models import Attempt, Refund
+from payments.models import Attempt, Capture, Refund
+from payments.services.capture import capture_answer_record
 from payments.services.collect import attempt_answer_record
 from payments.services.hooks import hook_process
 from payments.services.refund import refund_answer_record, refund_send
@@ -19,6 +20,7 @@ REQUESTS = {
     "attempt.close_requested": ("channel.close_requested", "attempt_id"),
     "payment.closed": ("channel.close_requested", "open_attempt_id"),
     "payment.captured": ("channel.close_requested", "open_attempt_id"),
+    "capture.requested": ("channel.capture_requested", "capture_id"),
     "refund.approved": ("channel.refund_requested", "refund_id"),
 }
 
@@ -67,6 +69,7 @@ def create_at_channel(attempt_id: int) -> None:
         token=attempt.token,
         return_url=attempt.return_url,
         expires_at=attempt.expires_at,
+        capture_later=attempt.captures_later,
     )
     try:
         answer = channel_named(attempt.channel).create(charge)
@@ -78,7 +81,7 @@ def create_at_channel(attempt_id: int) -> None:
 def close_at_channel(attempt_id: int) -> None:
     """Asks that nobody can pay any more; what was captured before comes back as just that."""
     attempt = _attempt(attempt_id)
-    if not attempt.is_live:
+    if not attempt.may_still_pay:
         return
     try:
         answer = channel_named(attempt.channel).close(attempt.channel_key)
@@ -87,6 +90,25 @@ def close_at_channel(attempt_id: int) -> None:
             raise
         answer = _refused(attempt, "closed", refusal)
     _record(attempt, answer)
+
+
+def capture_at_channel(capture_id: int) -> None:
+    """Asks for promised money; repeated, by the same key."""
+    capture = Capture.objects.select_related("attempt").get(pk=capture_id)
+    if capture.status != "requested":
+        return
+    attempt = capture.attempt
+    try:
+        answer = channel_named(attempt.channel).capture(
+            key=capture.channel_key,
+            payment_key=attempt.channel_key,
+            amount_minor=capture.amount_minor,
+            is_last=capture.is_last,
+        )
+    except ChannelRefused as refusal:
+        answer = _refused(capture, "failed", refusal)
+    crash_point("after_channel_before_commit")
+    capture_answer_record(capture_id=capture.id, answer=answer, actor=_actor(attempt))
 
 
 def refund_at_channel(refund_id: int) -> None:
@@ -110,6 +132,7 @@ def refund_at_channel(refund_id: int) -> None:
 CALLS: dict[str, Callable[[int], None]] = {
     "channel.create_requested": create_at_channel,
     "channel.close_requested": close_at_channel,
+    "channel.capture_requested": capture_at_channel,
     "channel.refund_requested": refund_at_channel,
 }
 
@@ -123,7 +146,7 @@ def _record(attempt: Attempt, answer: Answer) -> None:
     attempt_answer_record(attempt_id=attempt.id, answer=answer, actor=_actor(attempt))
 
 
-def _refused(subject: Attempt | Refund, status: str, refusal: ChannelRefused) -> Answer:
+def _refused(subject: Attempt | Capture | Refund, status: str, refusal: ChannelRefused) -> Answer:
     """A refusal says nothing of money, so the answer is about what was asked."""
     return Answer(
         status=status,

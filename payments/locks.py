@@ -1,4 +1,4 @@
-"""The locks on money. `orders/locks.py` tells the global order: payments, attempts, refunds.
+"""The locks on money. `orders/locks.py` tells the global order: payments, attempts, captures, refunds.
 
 Whatever happens to an attempt or a refund happens under its payment's lock, which is taken first.
 """
@@ -10,7 +10,7 @@ from django.utils.translation import gettext_lazy as _
 from core.errors import NotFound
 from core.ids import gene_of
 from core.locks import locked
-from payments.models import Attempt, Payment, Refund
+from payments.models import Attempt, Capture, Payment, Refund
 
 
 def lock_payments(*, reference: int) -> list[Payment]:
@@ -32,6 +32,18 @@ def lock_attempt(attempt_id: int) -> Attempt:
         attempt.payment = payment
         return attempt
     raise NotFound("attempt.unknown", _("There is no such attempt."), id=str(attempt_id))
+
+
+def lock_capture(capture_id: int) -> Capture:
+    """A capture behind its payment, both locked. Raises NotFound `capture.unknown`."""
+    shard_key = gene_of(capture_id)
+    for payment in locked(Payment.objects.filter(captures__id=capture_id, shard_key=shard_key)):
+        [capture] = locked(
+            Capture.objects.filter(pk=capture_id, shard_key=shard_key).select_related("attempt")
+        )
+        capture.payment = payment
+        return capture
+    raise NotFound("capture.unknown", _("There is no such capture."), id=str(capture_id))
 
 
 def lock_refund(refund_id: int) -> Refund:

@@ -1,4 +1,4 @@
-"""The machines of money: a payment, its attempts at channels, its refunds."""
+"""The machines of money: a payment, its attempts at channels, its captures, its refunds."""
 
 from datetime import timedelta
 
@@ -44,7 +44,7 @@ ATTEMPT = Machine(
             LONGEST_TO_PAY,
         ),
         State("processing", "the outcome is not known yet", CHANNEL, LONGEST_TO_PAY),
-        State("succeeded", "the channel took the money"),
+        State("succeeded", "the channel took the money, or has promised it to be taken later"),
         State("failed", "the channel refused"),
         State("closed", "the channel takes no money for it any more"),
     ),
@@ -55,7 +55,23 @@ ATTEMPT = Machine(
         Edge("succeed", (*_UNKNOWN, "failed", "closed"), "succeeded", "succeeded", SAID),
         Edge("fail", _UNKNOWN, "failed", "failed", SAID),
         # A channel may close what it had refused; both facts together fold to closed.
-        Edge("close", (*_UNKNOWN, "failed"), "closed", "closed", SAID),
+        # What was only promised may be let go, or taken back by the channel when its time is over.
+        Edge("close", (*_UNKNOWN, "failed", "succeeded"), "closed", "closed", SAID),
+    ),
+)
+
+CAPTURE = Machine(
+    noun="capture",
+    states=(
+        State("requested", "the channel is asked to take it", CHANNEL, timedelta(days=3)),
+        State("succeeded", "the money is here"),
+        State("failed", "the channel would not take it", Role.STAFF, timedelta(days=7)),
+    ),
+    births=(Edge("request", (), "requested", "requested", (*SELLERS, Role.CARRIER, SYSTEM)),),
+    edges=(
+        Edge("succeed", ("requested", "failed"), "succeeded", "succeeded", SAID),
+        Edge("fail", ("requested",), "failed", "failed", SAID),
+        Edge("retry", ("failed",), "requested", "requested", (Role.STAFF, SYSTEM)),
     ),
 )
 

@@ -81,13 +81,11 @@ class OrderTable(ConsoleModelAdmin):
         """With what a line of the list tells: one statement for all lines."""
         rows: QuerySet[Order] = super().get_queryset(request)
         lines = OrderLine.objects.filter(order=OuterRef("pk")).values("order")
-        shares = PaymentShare.objects.filter(
-            order_id=OuterRef("pk"), payment__status="captured"
-        ).values("order_id")
+        shares = PaymentShare.objects.filter(order_id=OuterRef("pk")).values("order_id")
         return rows.select_related("group", "merchant").annotate(
             units=_sum(lines, "quantity"),
             shipped_units=_sum(lines, "shipped_quantity"),
-            captured_minor=_sum(shares, "amount_minor"),
+            captured_minor=_sum(shares, "captured_minor"),
             refunded_minor=_sum(shares, "refunded_minor"),
             now=BusinessNow(),
         )

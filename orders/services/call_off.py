@@ -27,7 +27,7 @@ from orders.pricing import units_share_minor
 from orders.services.summary import summaries_refresh
 from payments.locks import lock_payments
 from payments.models import Payment
-from payments.selectors import refundable_minor
+from payments.selectors import channel_payment, refundable_minor
 from payments.services.collect import payment_close
 from payments.services.reduce import payment_reduce
 from payments.services.refund import refund_request
@@ -158,7 +158,7 @@ def call_off_unpaid(
     if all(cut.is_whole for cut in cuts) and not others.exclude(status=states.CANCELLED).exists():
         minor = _cancel_whole_group(group, cuts, actor, reason)
     else:
-        [payment] = payments
+        payment = channel_payment(payments)
         minor = sum(_reduce_unpaid(payment, cut, actor, reason) for cut in cuts)
         fields = {"called_off_minor": group.called_off_minor + minor}
         fire(group, verb="amend", actor=actor, reason=reason, fields=fields)

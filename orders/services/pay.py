@@ -23,6 +23,7 @@ from orders.services.summary import summaries_refresh
 from payments.channels.base import channel_named
 from payments.locks import lock_payments
 from payments.models import Attempt, Payment
+from payments.selectors import channel_payment, is_secured
 from payments.services.collect import attempt_start
 from payments.services.refund import refund_request
 
@@ -54,7 +55,7 @@ def payment_start(
             state=group.status,
             verb="pay",
         )
-    [payment] = lock_payments(reference=group.id)
+    payment = channel_payment(lock_payments(reference=group.id))
     prolong(group, term=channel_named(channel).term, moment=moment)
     return attempt_start(
         payment=payment,
@@ -68,7 +69,7 @@ def payment_start(
 
 @command
 def order_group_pay(*, group_id: int, payment_id: int, actor: Actor) -> OrderGroup:
-    """The payment has been captured: the group and its orders are paid, its stock is theirs.
+    """A payment is secured: once all are, the group and its orders are paid, its stock is theirs.
 
     Money beats the clock: a group that still waits or is expiring is paid. One that ran out of time
     comes back, if it did so within the last day, its merchants still sell and all its goods can be
@@ -80,7 +81,8 @@ def order_group_pay(*, group_id: int, payment_id: int, actor: Actor) -> OrderGro
     """
     group, orders = lock_group_with_orders(group_id)
     if states.GROUP.may("pay", group.status):
-        _pay(group, orders, actor)
+        if is_secured(group.id):
+            _pay(group, orders, actor)
     elif group.status in states.GROUP.in_chapter("ended"):
         [payment] = [row for row in lock_payments(reference=group.id) if row.id == payment_id]
         if not _is_taken_back(group, orders, payment, actor):

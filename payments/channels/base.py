@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, Protocol
 
+from django.conf import settings
 from django.utils.translation import gettext_lazy as _
 
 from core.errors import Invalid
@@ -144,6 +145,13 @@ def register(name: str, channel: Channel) -> None:
 def slow_channels() -> list[str]:
     """The names of the channels whose money takes days."""
     return sorted(name for name, channel in _channels.items() if channel.term)
+
+
+def capture_at(name: str) -> CaptureAt:
+    """When that channel takes money: as the settings say, where it can, else in its first way."""
+    can = channel_named(name).captures_at
+    wanted = settings.PAYMENT_CAPTURE_AT.get(name)
+    return CaptureAt(wanted) if wanted in can else can[0]
 
 
 def channel_named(name: str) -> Channel:

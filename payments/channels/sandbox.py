@@ -10,7 +10,7 @@ import httpx
 from django.conf import settings
 
 from core.parallel import limit
-from payments.channels.base import Answer, ChannelDown, ChannelRefused, Charge, register
+from payments.channels.base import Answer, CaptureAt, ChannelDown, ChannelRefused, Charge, register
 
 NAME, TRANSFER = "sandbox", "sandbox_transfer"
 TIMEOUT_SECONDS = 5
@@ -20,6 +20,7 @@ class Sandbox:
     """Speaks JSON over connections that are kept."""
 
     term: timedelta | None = None
+    captures_at: tuple[CaptureAt, ...] = (CaptureAt.ONCE, CaptureAt.SHIPMENT)
 
     def create(self, charge: Charge) -> Answer:
         """Asks for a payment; the same key again answers the same payment."""

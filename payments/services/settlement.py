@@ -33,14 +33,13 @@ def order_accrue(
     goods as long as there are goods. Goods and delivery leave escrow as two legs, the goods first:
     by them a later refund knows what the commission was taken of. None where nothing is left.
     """
-    captured = {payment.id: payment for payment in payments if payment.status == "captured"}
-    shares = list(PaymentShare.objects.filter(payment__in=captured, order_id=order_id))
-    left_minor = sum(share.amount_minor - share.refunded_minor for share in shares)
+    shares = list(PaymentShare.objects.filter(payment__in=payments, order_id=order_id))
+    left_minor = sum(share.captured_minor - share.refunded_minor for share in shares)
     if not left_minor:
         return None
     goods_minor = max(0, left_minor - delivery_minor)
     commission_minor = prorate_half_up(commission_minor, goods_minor, items_minor)
-    payment = next(iter(captured.values()))
+    payment = payments[0]
 
     def leg(code: str, amount_minor: int) -> Leg:
         return Leg(

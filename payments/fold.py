@@ -1,0 +1,59 @@
+"""What channels' statements amount to: pure functions of the set of them.
+
+The order of arrival and repetitions play no part, for a set has neither. `core/fsm.py` takes the rows
+to the states that these functions name, and the audit view `payments_02_fold` holds them to it.
+"""
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+
+AUTHORISED, CAPTURED, CLOSED, FAILED = "authorised", "captured", "closed", "failed"
+CAPTURE_FAILED = "capture_failed"
+REFUND_SUCCEEDED, REFUND_FAILED = "refund_succeeded", "refund_failed"
+
+# Of several statements the strongest decides: money that moved, then what can't move any more.
+ATTEMPT_RANKS = ((CAPTURED, "succeed"), (CLOSED, "close"), (FAILED, "fail"))
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """What the statements about one payment sum up to, in minor units."""
+
+    captured_minor: int
+    refunded_minor: int
+
+
+def attempt_verb(kinds: Collection[str], *, captures_later: bool) -> str:
+    """The verb that takes an attempt to the state its statements amount to; '' where there are none.
+
+    A promise ends the try well where the money is to be taken later; else the capture does.
+    """
+    for kind, verb in ATTEMPT_RANKS:
+        if kind in kinds:
+            return verb
+    if AUTHORISED in kinds:
+        return "succeed" if captures_later else "process"
+    return ""
+
+
+def capture_verb(kinds: Collection[str]) -> str:
+    """Likewise of a capture: money that came is here, whatever was said before or after."""
+    if CAPTURED in kinds:
+        return "succeed"
+    return "fail" if CAPTURE_FAILED in kinds else ""
+
+
+def refund_verb(kinds: Collection[str]) -> str:
+    """Likewise of a refund: money that went is gone."""
+    if REFUND_SUCCEEDED in kinds:
+        return "succeed"
+    return "fail" if REFUND_FAILED in kinds else ""
+
+
+def tally(statements: Iterable[tuple[str, str, int]]) -> Tally:
+    """Sums of (kind, reference, minor units); one reference moves its money once."""
+    moved = {(kind, reference): minor for kind, reference, minor in statements}
+    return Tally(
+        captured_minor=sum(minor for (kind, _), minor in moved.items() if kind == CAPTURED),
+        refunded_minor=sum(minor for (kind, _), minor in moved.items() if kind == REFUND_SUCCEEDED),
+    )
