@@ -7,12 +7,12 @@ to the states that these functions name, and the audit view `payments_02_fold` h
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
-AUTHORISED, CAPTURED, CLOSED, FAILED = "authorised", "captured", "closed", "failed"
-CAPTURE_FAILED = "capture_failed"
-REFUND_SUCCEEDED, REFUND_FAILED = "refund_succeeded", "refund_failed"
+from payments.models import ChannelFact
+
+Kind = ChannelFact.Kind
 
 # Of several statements the strongest decides: money that moved, then what can't move any more.
-ATTEMPT_RANKS = ((CAPTURED, "succeed"), (CLOSED, "close"), (FAILED, "fail"))
+ATTEMPT_RANKS = ((Kind.CAPTURED, "succeed"), (Kind.CLOSED, "close"), (Kind.FAILED, "fail"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,29 +31,29 @@ def attempt_verb(kinds: Collection[str], *, captures_later: bool) -> str:
     for kind, verb in ATTEMPT_RANKS:
         if kind in kinds:
             return verb
-    if AUTHORISED in kinds:
+    if Kind.AUTHORISED in kinds:
         return "succeed" if captures_later else "process"
     return ""
 
 
 def capture_verb(kinds: Collection[str]) -> str:
     """Likewise of a capture: money that came is here, whatever was said before or after."""
-    if CAPTURED in kinds:
+    if Kind.CAPTURED in kinds:
         return "succeed"
-    return "fail" if CAPTURE_FAILED in kinds else ""
+    return "fail" if Kind.CAPTURE_FAILED in kinds else ""
 
 
 def refund_verb(kinds: Collection[str]) -> str:
     """Likewise of a refund: money that went is gone."""
-    if REFUND_SUCCEEDED in kinds:
+    if Kind.REFUND_SUCCEEDED in kinds:
         return "succeed"
-    return "fail" if REFUND_FAILED in kinds else ""
+    return "fail" if Kind.REFUND_FAILED in kinds else ""
 
 
 def tally(statements: Iterable[tuple[str, str, int]]) -> Tally:
     """Sums of (kind, reference, minor units); one reference moves its money once."""
     moved = {(kind, reference): minor for kind, reference, minor in statements}
     return Tally(
-        captured_minor=sum(minor for (kind, _), minor in moved.items() if kind == CAPTURED),
-        refunded_minor=sum(minor for (kind, _), minor in moved.items() if kind == REFUND_SUCCEEDED),
+        captured_minor=sum(minor for (kind, _), minor in moved.items() if kind == Kind.CAPTURED),
+        refunded_minor=sum(minor for (kind, _), minor in moved.items() if kind == Kind.REFUND_SUCCEEDED),
     )

@@ -162,8 +162,14 @@ CHANNELS = {
         ),
         fault(
             "P01c a share counted and not refunded",
-            "UPDATE payments_paymentshare SET refunded_minor = 1"
+            "UPDATE payments_paymentshare SET refunded_minor = 1 WHERE payment_id = {paid_payment}",
+            also="P05",
+        ),
+        fault(
+            "P01d a share captured by nobody's word",
+            "UPDATE payments_paymentshare SET captured_minor = amount_minor"
             " WHERE payment_id = {pending_payment}",
+            also="P05",
         ),
     ],
     "payments_02_fold": [
