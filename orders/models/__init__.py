@@ -4,6 +4,7 @@ from orders.models.aftersale import CancelRequest, Note
 from orders.models.cart import Cart, CartLine, CheckoutRecord
 from orders.models.mail import Mail
 from orders.models.order import Order, OrderGroup, OrderLine
+from orders.models.voucher import Voucher, VoucherUse
 
 __all__ = [
     "CancelRequest",
@@ -15,4 +16,6 @@ __all__ = [
     "Order",
     "OrderGroup",
     "OrderLine",
+    "Voucher",
+    "VoucherUse",
 ]
