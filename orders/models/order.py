@@ -57,6 +57,7 @@ class OrderGroup(Stateful):
     delivery_minor = models.BigIntegerField()
     discount_minor = models.BigIntegerField(default=0)
     tax_minor = models.BigIntegerField(default=0)
+    added_tax_minor = models.BigIntegerField(default=0)  # what of the tax is not in the prices
     total_minor = models.BigIntegerField()
     placed_at = models.DateTimeField()
     # Called off before it was paid, so never to be paid: the total stays what was placed.
@@ -84,9 +85,16 @@ class OrderGroup(Stateful):
                     total_minor=F("items_minor")
                     + F("delivery_minor")
                     - F("discount_minor")
-                    + F("tax_minor")
+                    + F("added_tax_minor")
                 ),
                 name="orders_group_total",
+            ),
+            models.CheckConstraint(
+                condition=Q(added_tax_minor__gte=0) & Q(added_tax_minor__lte=F("tax_minor")),
+                name="orders_group_tax_bounds",
+            ),
+            models.CheckConstraint(
+                condition=Q(discount_minor__gte=0), name="orders_group_discount_not_negative"
             ),
             models.CheckConstraint(
                 condition=Q(total_minor__gte=0), name="orders_group_total_not_negative"
@@ -179,9 +187,17 @@ class Order(Stateful):
     currency = models.CharField(max_length=3)
     items_minor = models.BigIntegerField()
     delivery_minor = models.BigIntegerField()
+    delivery_discount_minor = models.BigIntegerField(default=0)
+    delivery_tax_ppm = models.IntegerField(default=0)
+    delivery_tax_minor = models.BigIntegerField(default=0)
+    discount_minor = models.BigIntegerField(default=0)  # of goods and delivery
+    subsidy_minor = models.BigIntegerField(default=0)  # what of the discount the platform pays
+    tax_minor = models.BigIntegerField(default=0)  # of goods and delivery
+    added_tax_minor = models.BigIntegerField(default=0)  # what of the tax is not in the prices
     total_minor = models.BigIntegerField()
     commission_basis_points = models.IntegerField()
     commission_minor = models.BigIntegerField()
+    commission_tax_minor = models.BigIntegerField(default=0)
     delivery_method_id = models.BigIntegerField()
     delivery_name = models.CharField(max_length=100)
     return_window_days = models.SmallIntegerField()
@@ -198,8 +214,37 @@ class Order(Stateful):
                 fields=["shard_key", "group", "merchant"], name="orders_order_merchant_once"
             ),
             models.CheckConstraint(
-                condition=Q(total_minor=F("items_minor") + F("delivery_minor")),
+                condition=Q(
+                    total_minor=F("items_minor")
+                    + F("delivery_minor")
+                    - F("discount_minor")
+                    + F("added_tax_minor")
+                ),
                 name="orders_order_total",
+            ),
+            models.CheckConstraint(
+                condition=Q(delivery_discount_minor__gte=0)
+                & Q(delivery_discount_minor__lte=F("delivery_minor"))
+                & Q(delivery_discount_minor__lte=F("discount_minor")),
+                name="orders_order_delivery_discount",
+            ),
+            models.CheckConstraint(
+                condition=Q(subsidy_minor__gte=0) & Q(subsidy_minor__lte=F("discount_minor")),
+                name="orders_order_subsidy_bounds",
+            ),
+            # Tax is contained in the prices, all of it, or comes on top, all of it.
+            models.CheckConstraint(
+                condition=Q(added_tax_minor=0) | Q(added_tax_minor=F("tax_minor")),
+                name="orders_order_tax_on_top",
+            ),
+            models.CheckConstraint(
+                condition=Q(delivery_tax_minor__gte=0) & Q(delivery_tax_minor__lte=F("tax_minor")),
+                name="orders_order_delivery_tax",
+            ),
+            models.CheckConstraint(
+                condition=Q(commission_tax_minor__gte=0)
+                & Q(commission_tax_minor__lte=F("commission_minor")),
+                name="orders_order_commission_tax",
             ),
             models.CheckConstraint(
                 condition=Q(commission_minor__gte=0) & Q(commission_minor__lte=F("items_minor")),
@@ -236,6 +281,12 @@ class Order(Stateful):
     def payable_minor(self) -> int:
         """What is to be paid for it, or was."""
         return self.total_minor - self.called_off_minor
+
+    @property
+    def delivery_payable_minor(self) -> int:
+        """What of the total is for the delivery, with its tax."""
+        added_minor = self.delivery_tax_minor if self.added_tax_minor else 0
+        return self.delivery_minor - self.delivery_discount_minor + added_minor
 
     def event_payload(self) -> dict[str, Any]:
         """Whose it is, what it is a part of, what it is worth."""
@@ -313,7 +364,9 @@ class OrderLine(GroupModel):
     unit_price_minor = models.BigIntegerField()
     total_minor = models.BigIntegerField()
     discount_minor = models.BigIntegerField(default=0)
+    tax_ppm = models.IntegerField(default=0)
     tax_minor = models.BigIntegerField(default=0)
+    added_tax_minor = models.BigIntegerField(default=0)  # what of the tax is not in the price
 
     class Meta:
         constraints = [
@@ -329,6 +382,15 @@ class OrderLine(GroupModel):
                 condition=Q(total_minor=F("quantity") * F("unit_price_minor")),
                 name="orders_line_total",
             ),
+            models.CheckConstraint(
+                condition=Q(discount_minor__gte=0) & Q(discount_minor__lte=F("total_minor")),
+                name="orders_line_discount_bounds",
+            ),
+            models.CheckConstraint(
+                condition=Q(tax_minor__gte=0)
+                & (Q(added_tax_minor=0) | Q(added_tax_minor=F("tax_minor"))),
+                name="orders_line_tax_on_top",
+            ),
         ]
 
     def __str__(self) -> str:
@@ -343,3 +405,8 @@ class OrderLine(GroupModel):
     def kept_quantity(self) -> int:
         """Units that have not been cancelled, at home or not."""
         return self.quantity - self.cancelled_quantity
+
+    @property
+    def payable_minor(self) -> int:
+        """What its units cost the buyer, called off or not."""
+        return self.total_minor - self.discount_minor + self.added_tax_minor

@@ -85,7 +85,7 @@ class Cut:
         """What the units cost. Delivery goes only with the whole order."""
         return sum(
             units_share_minor(
-                minor=line.total_minor - line.discount_minor + line.tax_minor,
+                minor=line.payable_minor,
                 quantity=line.quantity,
                 gone=line.cancelled_quantity,
                 units=self.units.get(line.id, 0),

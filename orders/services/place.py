@@ -28,7 +28,7 @@ from inventory.services import Want, require_stock, stock_reserve
 from orders.locks import lock_cart
 from orders.models import Cart, CartLine, Order, OrderGroup, OrderLine
 from orders.models.order import MOST_EXTENSIONS
-from orders.pricing import OrderPrice
+from orders.pricing import OrderPrice, Price, VoucherTerms, totals_of
 from orders.selectors.basket import (
     basket_lines,
     basket_prices,
@@ -96,17 +96,23 @@ def _place(*, cart_id: int, checkout: Checkout, actor: Actor) -> OrderGroup:
 
 
 def group_place(
-    *, cart: Cart, checkout: Checkout, actor: Actor, customer: Customer | None = None
+    *,
+    cart: Cart,
+    checkout: Checkout,
+    actor: Actor,
+    customer: Customer | None = None,
+    voucher: VoucherTerms | None = None,
 ) -> OrderGroup:
     """The same for a cart that is locked, ordered by `customer` where one is given. Part of a service.
 
+    A voucher has been checked, and its use is the caller's to count.
     The stock is held by its last statement: the caller commits at once.
     """
     require_locked(cart)
     if cart.placed_group_id:
         return _placed_before(cart.placed_group_id, checkout)
     basket = _read(cart, checkout, customer)
-    prices = basket_prices(basket.lines, basket.quotes)
+    prices = basket_prices(basket.lines, basket.quotes, voucher=voucher)
     _check_total(prices, basket.cart.currency, checkout)
     group, orders, lines = _build(basket, prices, checkout)
 
@@ -142,7 +148,7 @@ def _read(cart: Cart, checkout: Checkout, customer: Customer | None) -> Basket:
     """Reads lines, stock and delivery, and refuses what can't be sold."""
     if customer is None and cart.customer_id is None:
         raise Invalid("cart.no_customer", _("Say who is ordering."))
-    lines = list(basket_lines(cart))
+    lines = list(basket_lines(cart, checkout.shipping_address))
     if not lines:
         raise Invalid("cart.empty", _("The basket is empty."))
     buyer = customer or lines[0].cart.customer
@@ -176,7 +182,7 @@ def _refuse_unavailable(lines: list[CartLine], stock: Mapping[int, Any]) -> None
 
 
 def _check_total(prices: list[OrderPrice], currency: str, checkout: Checkout) -> None:
-    total_minor = sum(price.total_minor for price in prices)
+    total_minor = totals_of(prices).total_minor
     is_told = checkout.expected_currency in ("", currency)
     if not is_told or total_minor != checkout.expected_total_minor:
         raise Conflict(
@@ -198,11 +204,13 @@ def _build(
     for position, price in enumerate(prices, start=1):
         order = _build_order(group, position, price, basket, parts[price.merchant_id][0])
         orders.append(order)
-        lines.extend(_build_line(order, line) for line in parts[price.merchant_id])
+        pairs = zip(parts[price.merchant_id], price.lines, strict=True)
+        lines.extend(_build_line(order, line, cost) for line, cost in pairs)
     return group, orders, lines
 
 
 def _build_group(basket: Basket, prices: list[OrderPrice], checkout: Checkout) -> OrderGroup:
+    totals = totals_of(prices)
     group = OrderGroup.build(
         basket.customer.shard_key,
         checkout_token=checkout.token,
@@ -213,9 +221,12 @@ def _build_group(basket: Basket, prices: list[OrderPrice], checkout: Checkout) -
         session_key=checkout.session_key,
         shipping_address=checkout.shipping_address,
         currency=basket.cart.currency,
-        items_minor=sum(price.items_minor for price in prices),
-        delivery_minor=sum(price.delivery_minor for price in prices),
-        total_minor=sum(price.total_minor for price in prices),
+        items_minor=totals.items_minor,
+        delivery_minor=totals.delivery_minor,
+        discount_minor=totals.discount_minor,
+        tax_minor=totals.tax_minor,
+        added_tax_minor=totals.added_tax_minor,
+        total_minor=totals.total_minor,
         placed_at=basket.moment,
         pay_before=basket.moment + timedelta(minutes=_minutes_to_pay(basket.lines)),
         extensions_left=0 if _is_flash_sale(basket.lines) else MOST_EXTENSIONS,
@@ -248,16 +259,24 @@ def _build_order(
         currency=group.currency,
         items_minor=price.items_minor,
         delivery_minor=price.delivery_minor,
+        delivery_discount_minor=price.delivery.discount_minor,
+        delivery_tax_ppm=price.delivery.tax_ppm,
+        delivery_tax_minor=price.delivery.tax_minor,
+        discount_minor=price.discount_minor,
+        subsidy_minor=price.subsidy_minor,
+        tax_minor=price.tax_minor,
+        added_tax_minor=price.added_tax_minor,
         total_minor=price.total_minor,
         commission_basis_points=merchant.commission_basis_points,
         commission_minor=price.commission_minor,
+        commission_tax_minor=price.commission_tax_minor,
         delivery_method_id=quoted.method_id,
         delivery_name=quoted.name,
         return_window_days=merchant.return_window_days,
     )
 
 
-def _build_line(order: Order, line: CartLine) -> OrderLine:
+def _build_line(order: Order, line: CartLine, price: Price) -> OrderLine:
     sku = line.sku
     return OrderLine.build(
         order.shard_key,
@@ -267,7 +286,11 @@ def _build_line(order: Order, line: CartLine) -> OrderLine:
         title=line_title(line),
         quantity=line.quantity,
         unit_price_minor=sku.price_minor,
-        total_minor=line.quantity * sku.price_minor,
+        total_minor=price.total_minor,
+        discount_minor=price.discount_minor,
+        tax_ppm=price.tax_ppm,
+        tax_minor=price.tax_minor,
+        added_tax_minor=price.added_tax_minor,
     )
 
 
