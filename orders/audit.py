@@ -299,3 +299,36 @@ invariant(
     GROUP BY ordr.id HAVING sum(line.quantity - line.cancelled_quantity) > 0
     """,
 )
+invariant(
+    "Q05",
+    "inv_q05_voucher_uses",
+    "a voucher's counter is the number of its uses that count, and none goes over its limits",
+    """
+    WITH counted AS (
+        SELECT voucher_id, customer_id, count(*) AS uses FROM orders_voucheruse
+        WHERE given_back_at IS NULL GROUP BY voucher_id, customer_id),
+    summed AS (
+        SELECT voucher_id, sum(uses) AS uses, max(uses) AS most FROM counted GROUP BY voucher_id)
+    SELECT coalesce(voucher.id, summed.voucher_id) AS id, voucher.code, voucher.used_count,
+           voucher.total_limit, voucher.per_customer_limit, summed.uses, summed.most
+    FROM orders_voucher voucher FULL JOIN summed ON summed.voucher_id = voucher.id
+    WHERE voucher.used_count IS DISTINCT FROM coalesce(summed.uses, 0)
+       OR summed.uses > voucher.total_limit OR summed.most > voucher.per_customer_limit
+    """,
+)
+invariant(
+    "Q06",
+    "inv_q06_voucher_of_group",
+    "a group was given a discount by the voucher that it uses, and gives it back when it is dead",
+    """
+    SELECT grp.id, grp.status, grp.discount_minor, used.discount_minor AS used_minor,
+           used.given_back_at
+    FROM orders_ordergroup grp
+    LEFT JOIN orders_voucheruse used ON used.group_id = grp.id
+    LEFT JOIN (SELECT group_id, bool_and(status = 'cancelled') AS is_dead
+               FROM orders_order GROUP BY group_id) AS parts ON parts.group_id = grp.id
+    WHERE grp.discount_minor <> coalesce(used.discount_minor, 0)
+       OR used.customer_id <> grp.customer_id
+       OR (used.id IS NOT NULL AND parts.is_dead <> (used.given_back_at IS NOT NULL))
+    """,
+)

@@ -1,6 +1,7 @@
 """Vouchers, and the groups that use them."""
 
 from datetime import datetime
+from typing import Any, cast
 
 from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
 from django.db import models
@@ -12,6 +13,7 @@ from accounts.models import Customer, Merchant
 from core.money import BASIS_POINTS, LARGEST_MINOR
 from core.sharding import GroupModel, LocalModel
 from orders.models.order import OrderGroup
+from orders.pricing import VoucherTerms
 
 MOST_USES = 1_000_000_000
 
@@ -120,6 +122,19 @@ class Voucher(LocalModel):
 
     def __str__(self) -> str:
         return self.code
+
+    @property
+    def terms(self) -> VoucherTerms:
+        """What it takes off, and who pays for that."""
+        return VoucherTerms(
+            code=self.code,
+            kind=cast("Any", self.kind),
+            basis_points=self.basis_points,
+            amount_minor=self.amount_minor,
+            funded_by=cast("Any", self.funded_by),
+            merchant_id=self.merchant_id,
+            minimum_minor=self.minimum_minor,
+        )
 
     def is_over(self, moment: datetime) -> bool:
         """True from its end on."""

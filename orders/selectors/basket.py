@@ -24,7 +24,9 @@ def basket_lines(cart: Cart, address: Mapping[str, str] | None = None) -> QueryS
     """
     rows = CartLine.objects.filter(cart=cart).annotate(moment=BusinessNow()).order_by("pk")
     rows = rows.annotate(**_taxes(address or {}))
-    return rows.select_related("sku__product", "sku__merchant", "cart__customer")
+    return rows.select_related(
+        *("sku__product", "sku__merchant", "cart__customer", "cart__voucher__merchant")
+    )
 
 
 def lines_by_merchant(lines: Iterable[CartLine]) -> dict[int, list[CartLine]]:

@@ -80,6 +80,13 @@ def uses_of(voucher: Voucher, customer: Customer | None) -> Uses:
     return Uses(*rows.values_list("mine", "moment").get(pk=voucher.pk))
 
 
+def most_uses_of_one(voucher: Voucher) -> int:
+    """How often the customer uses it who uses it most."""
+    counting = VoucherUse.objects.filter(voucher=voucher, given_back_at=None)
+    counts = counting.values("customer").annotate(count=Count("pk")).order_by("-count")
+    return counts.values_list("count", flat=True).first() or 0
+
+
 def shopper_of(cart: Cart) -> Customer | None:
     """Whoever the cart's shopper has said to be: at the checkout, or else by a login."""
     record = CheckoutRecord.objects.filter(cart=cart).exclude(email="").first()

@@ -28,7 +28,7 @@ from inventory.services import Want, require_stock, stock_reserve
 from orders.locks import lock_cart
 from orders.models import Cart, CartLine, Order, OrderGroup, OrderLine
 from orders.models.order import MOST_EXTENSIONS
-from orders.pricing import OrderPrice, Price, VoucherTerms, totals_of
+from orders.pricing import OrderPrice, Price, totals_of
 from orders.selectors.basket import (
     basket_lines,
     basket_prices,
@@ -36,6 +36,7 @@ from orders.selectors.basket import (
     lines_by_merchant,
     parcels_of,
 )
+from orders.services.voucher import voucher_require, voucher_take
 from payments.services.collect import Share, payment_open
 
 DEFAULT_MINUTES_TO_PAY = 30
@@ -76,11 +77,12 @@ def order_group_place(*, cart_id: int, checkout: Checkout, actor: Actor) -> Orde
     """Places a cart; the same checkout token gives the same group, however often it is sent.
 
     Prices and delivery are computed anew and must meet the total that the shopper saw. Stock of all
-    lines is held, or nothing is done.
-    Locks the cart, at the end the stock rows in id order.
+    lines is held, and the cart's voucher used, or nothing is done.
+    Locks the cart, its voucher, at the end the stock rows in id order.
     Emits `order_group.placed`, `order.placed` per order, `payment.opened`.
     Raises Conflict `stock.insufficient`, `price.changed`, `cart.placed`; Invalid `cart.empty`,
-    `cart.no_customer`, `line.unavailable`, those of `delivery.services.quote`.
+    `cart.no_customer`, `line.unavailable`, those of `delivery.services.quote`; of a voucher those of
+    `cart_voucher_set`, and Conflict `voucher.nothing_to_pay`.
     """
     try:
         return _place(cart_id=cart_id, checkout=checkout, actor=actor)
@@ -101,22 +103,24 @@ def group_place(
     checkout: Checkout,
     actor: Actor,
     customer: Customer | None = None,
-    voucher: VoucherTerms | None = None,
 ) -> OrderGroup:
     """The same for a cart that is locked, ordered by `customer` where one is given. Part of a service.
 
-    A voucher has been checked, and its use is the caller's to count.
     The stock is held by its last statement: the caller commits at once.
     """
     require_locked(cart)
     if cart.placed_group_id:
         return _placed_before(cart.placed_group_id, checkout)
     basket = _read(cart, checkout, customer)
-    prices = basket_prices(basket.lines, basket.quotes, voucher=voucher)
+    voucher = voucher_require(cart=cart, customer=basket.customer, lines=basket.lines)
+    terms = voucher.terms if voucher else None
+    prices = basket_prices(basket.lines, basket.quotes, voucher=terms)
     _check_total(prices, basket.cart.currency, checkout)
     group, orders, lines = _build(basket, prices, checkout)
 
     write = Write()
+    if voucher:
+        voucher_take(voucher=voucher, group=group, at=basket.moment, write=write)
     write.update(cart, placed_group_id=group.id, customer_id=group.customer_id)
     start([group], verb="place", actor=actor, at=basket.moment, write=write)
     start(orders, verb="place", actor=actor, at=basket.moment, write=write)

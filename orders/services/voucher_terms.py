@@ -18,6 +18,7 @@ from core.money import EXPONENTS
 from core.outbox import Fact, emit
 from orders.locks import lock_voucher
 from orders.models import Voucher
+from orders.selectors.voucher import most_uses_of_one
 
 Kind, Funder = Voucher.Kind, Voucher.Funder
 
@@ -78,13 +79,8 @@ def voucher_amend(
     row.ends_at, row.per_customer_limit, row.total_limit = ends_at, per_customer_limit, total_limit
     valid(row)
     _refuse_dates(row)
-    if total_limit is not None and total_limit < row.used_count:
-        raise Conflict(
-            "voucher.used_more",
-            _("It is used %(used)s times already. The limit can't be below that.")
-            % {"used": row.used_count},
-            used=row.used_count,
-        )
+    _refuse_below_use(row.used_count, total_limit)
+    _refuse_below_use(most_uses_of_one(row), per_customer_limit)
     fields = {
         "ends_at": ends_at,
         "per_customer_limit": per_customer_limit,
@@ -145,9 +141,7 @@ def _merchant(voucher: NewVoucher, actor: Actor) -> Merchant | None:
     sellers = own(Merchant.objects.filter(pk=voucher.merchant_id), actor=actor, field="pk")
     for merchant in sellers:
         return merchant
-    raise NotFound(
-        "merchant.unknown", _("There is no such merchant."), id=str(voucher.merchant_id)
-    )
+    raise NotFound("merchant.unknown", _("There is no such merchant."), id=str(voucher.merchant_id))
 
 
 def _refuse_terms(row: Voucher, merchant: Merchant | None) -> None:
@@ -182,6 +176,15 @@ def _refuse_currency(row: Voucher, merchant: Merchant | None) -> None:
 def _refuse_dates(row: Voucher) -> None:
     if row.ends_at is not None and row.ends_at <= row.starts_at:
         raise _invalid("ends_at", _("It must end after it has begun."))
+
+
+def _refuse_below_use(used: int, limit: int | None) -> None:
+    if limit is not None and limit < used:
+        raise Conflict(
+            "voucher.used_more",
+            _("It is used %(used)s times already. The limit can't be below that.") % {"used": used},
+            used=used,
+        )
 
 
 def _invalid(field: str, message: str | Promise) -> Invalid:

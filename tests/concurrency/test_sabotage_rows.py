@@ -37,6 +37,14 @@ SOUND: dict[str, Row] = {
     "orders_order": {"delivery_minor": 0},
     "orders_orderline": {"shipped_quantity": 0, "cancelled_quantity": 0},
     "payments_channelfact": {"refund_id": None},
+    "orders_voucher": {
+        "code": "X",
+        "kind": "fixed",
+        "basis_points": 0,
+        "funded_by": "platform",
+        "currency": "EUR",
+        "ends_at": None,
+    },
 }
 # What breaks each CHECK.
 BREAKS: dict[str, Row] = {
@@ -77,6 +85,14 @@ BREAKS: dict[str, Row] = {
     "orders_line_total": {"total_minor": 2},
     "orders_note_says_something": {"text": ""},
     "orders_cartline_quantity": {"quantity": 0},
+    "orders_voucher_code_upper": {"code": "x"},
+    "orders_voucher_terms": {"kind": "percentage"},
+    "orders_voucher_funder": {"funded_by": "merchant", "merchant_id": None},
+    "orders_voucher_minimum": {"minimum_minor": -1},
+    "orders_voucher_dates": {"ends_at": "2026-11-01T00:00Z"},
+    "orders_voucher_limits": {"per_customer_limit": 0},
+    "orders_voucher_used_bounds": {"used_count": 2},
+    "orders_voucheruse_discount": {"discount_minor": 0},
 }
 # Whatever breaks the one breaks the other too.
 BROKEN_TOO = {
