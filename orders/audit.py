@@ -126,8 +126,8 @@ invariant(
     WITH {NEWS},
     gone AS (
         SELECT order_id,
-               sum((total_minor - discount_minor + tax_minor) * cancelled_quantity / quantity)::bigint
-                   AS minor
+               sum((total_minor - discount_minor + added_tax_minor)
+                   * cancelled_quantity / quantity)::bigint AS minor
         FROM orders_orderline GROUP BY order_id),
     back AS (
         SELECT part.order_id, sum(part.amount_minor) AS minor,
@@ -164,20 +164,27 @@ invariant(
     "inv_16_total_equals_lines",
     "a group's and an order's total equal their lines, delivery, discounts and tax",
     """
-    SELECT grp.id, grp.total_minor, coalesce(sum(part.minor), 0) AS parts_minor
-    FROM orders_ordergroup grp
-    LEFT JOIN (
-        SELECT ordr.group_id, ordr.delivery_minor + coalesce(
-                   sum(line.total_minor - line.discount_minor + line.tax_minor), 0) AS minor
-        FROM orders_order ordr LEFT JOIN orders_orderline line ON line.order_id = ordr.id
-        GROUP BY ordr.id) AS part ON part.group_id = grp.id
+    SELECT grp.id, grp.total_minor, coalesce(sum(ordr.total_minor), 0) AS parts_minor
+    FROM orders_ordergroup grp LEFT JOIN orders_order ordr ON ordr.group_id = grp.id
     GROUP BY grp.id
-    HAVING grp.total_minor <> coalesce(sum(part.minor), 0)
+    HAVING grp.items_minor <> coalesce(sum(ordr.items_minor), 0)
+        OR grp.delivery_minor <> coalesce(sum(ordr.delivery_minor), 0)
+        OR grp.discount_minor <> coalesce(sum(ordr.discount_minor), 0)
+        OR grp.tax_minor <> coalesce(sum(ordr.tax_minor), 0)
+        OR grp.added_tax_minor <> coalesce(sum(ordr.added_tax_minor), 0)
     UNION ALL
-    SELECT ordr.id, ordr.total_minor, ordr.delivery_minor + coalesce(sum(line.total_minor), 0)
+    SELECT ordr.id, ordr.total_minor,
+           ordr.delivery_minor - ordr.delivery_discount_minor
+           + least(ordr.delivery_tax_minor, ordr.added_tax_minor)
+           + coalesce(sum(line.total_minor - line.discount_minor + line.added_tax_minor), 0)
     FROM orders_order ordr LEFT JOIN orders_orderline line ON line.order_id = ordr.id
     GROUP BY ordr.id
     HAVING ordr.items_minor <> coalesce(sum(line.total_minor), 0)
+        OR ordr.discount_minor - ordr.delivery_discount_minor
+           <> coalesce(sum(line.discount_minor), 0)
+        OR ordr.tax_minor - ordr.delivery_tax_minor <> coalesce(sum(line.tax_minor), 0)
+        OR ordr.added_tax_minor - least(ordr.delivery_tax_minor, ordr.added_tax_minor)
+           <> coalesce(sum(line.added_tax_minor), 0)
     """,
 )
 invariant(

@@ -2,8 +2,9 @@
 
 from orders.models.aftersale import CancelRequest, Note
 from orders.models.cart import Cart, CartLine, CheckoutRecord
+from orders.models.line import OrderLine
 from orders.models.mail import Mail
-from orders.models.order import Order, OrderGroup, OrderLine
+from orders.models.order import Order, OrderGroup
 from orders.models.voucher import Voucher, VoucherUse
 
 __all__ = [
