@@ -62,7 +62,6 @@ SENTENCES: dict[str, str | Promise] = {
     "voucher.nothing_to_pay": _(
         "This voucher would leave nothing to pay. Add something to your basket to use it"
     ),
-    "voucher.too_many_tries": _("Too many codes that we do not know. Wait a few minutes"),
     "order.total_changed": _("The total is now %(new)s. Check it and place the order again"),
     "payment.refused_try_other": _(
         "Your bank did not accept this payment. You have not been charged."

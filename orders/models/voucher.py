@@ -15,6 +15,7 @@ from core.sharding import GroupModel, LocalModel
 from orders.models.order import OrderGroup
 from orders.pricing import VoucherTerms
 
+LONGEST_CODE = 40
 MOST_USES = 1_000_000_000
 
 
@@ -40,7 +41,14 @@ class Voucher(LocalModel):
         MERCHANT = "merchant", _("the merchant")
 
     code = models.CharField(
-        _("code"), max_length=40, unique=True, validators=[RegexValidator(r"\A[A-Z0-9-]{3,40}\Z")]
+        _("code"),
+        max_length=LONGEST_CODE,
+        unique=True,
+        validators=[
+            RegexValidator(
+                r"\A[A-Z0-9-]{3,40}\Z", _("Use 3 to 40 letters from A to Z, digits and hyphens.")
+            )
+        ],
     )
     kind = models.CharField(_("what it takes off"), max_length=13, choices=Kind.choices)
     basis_points = models.IntegerField(

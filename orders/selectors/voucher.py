@@ -1,6 +1,6 @@
 """Whether a voucher holds for a basket: one answer for pages and API, and for placing under its lock."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -13,6 +13,7 @@ from accounts.models import Customer
 from core import clock
 from core.clock import BusinessNow
 from orders.models import Cart, CartLine, CheckoutRecord, Voucher, VoucherUse
+from orders.pricing import VoucherTerms
 from orders.sentences import Problem, amount
 
 FIELD = "voucher"
@@ -44,6 +45,39 @@ class Uses:
 
     count: int
     moment: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class CartVoucher:
+    """The voucher that a cart carries, and why it does not hold for what is in the cart now."""
+
+    voucher: Voucher
+    problem: Problem | None
+
+    @property
+    def terms(self) -> VoucherTerms | None:
+        """What it takes off; nothing where it does not hold."""
+        return None if self.problem else self.voucher.terms
+
+    def priced(self, total_minor: int) -> "CartVoucher":
+        """The same, knowing what is left to pay with it: where that is nothing it does not hold."""
+        if self.problem or total_minor:
+            return self
+        return CartVoucher(self.voucher, Problem("voucher.nothing_to_pay", FIELD))
+
+
+def cart_voucher(lines: Sequence[CartLine]) -> CartVoucher | None:
+    """The voucher of the cart with these lines, read without a lock; None where it carries none.
+
+    The lines are those of `orders.selectors.basket.basket_lines`. Asks nothing without a voucher.
+    """
+    cart = lines[0].cart if lines else None
+    if cart is None or cart.voucher is None:
+        return None
+    voucher = cart.voucher
+    customer = None if voucher.per_customer_limit is None else shopper_of(cart)
+    uses = uses_of(voucher, customer)
+    return CartVoucher(voucher, voucher_problem(voucher, goods_of(lines, cart.currency), uses))
 
 
 def voucher_of_code(code: str) -> Voucher | None:
