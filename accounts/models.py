@@ -13,7 +13,7 @@ from django.db.models.functions import Lower
 from django.utils.translation import gettext_lazy as _
 
 from core.ids import gene
-from core.money import BASIS_POINTS, UnknownCurrency, exponent
+from core.money import BASIS_POINTS, PARTS_PER_MILLION, UnknownCurrency, exponent
 from core.sharding import LocalModel, ReferenceModel
 
 # How long a merchant or a product may give the shopper to pay; None leaves it to the others.
@@ -153,6 +153,12 @@ class Merchant(ReferenceModel):
     commission_basis_points = models.PositiveSmallIntegerField(
         _("commission in basis points"), validators=[MaxValueValidator(BASIS_POINTS)]
     )
+    commission_tax_ppm = models.PositiveIntegerField(
+        _("tax on commission in parts per million"),
+        default=0,
+        validators=[MaxValueValidator(PARTS_PER_MILLION)],
+    )
+    prices_include_tax = models.BooleanField(_("prices include tax"), default=True)
     return_window_days = models.PositiveSmallIntegerField(
         _("days in which goods may come back"),
         default=14,
@@ -180,6 +186,10 @@ class Merchant(ReferenceModel):
             models.CheckConstraint(
                 condition=Q(commission_basis_points__lte=BASIS_POINTS),
                 name="accounts_merchant_commission",
+            ),
+            models.CheckConstraint(
+                condition=Q(commission_tax_ppm__lte=PARTS_PER_MILLION),
+                name="accounts_merchant_commission_tax",
             ),
             models.CheckConstraint(
                 condition=Q(return_window_days__lte=LONGEST_RETURN_WINDOW_DAYS),

@@ -48,6 +48,7 @@ urlpatterns = [
     path(
         "carts/<str:cart_id>/lines/<str:sku_id>", carts.CartLineDetail.as_view(), name="cart_line"
     ),
+    path("carts/<str:cart_id>/vouchers", carts.CartVouchers.as_view(), name="cart_vouchers"),
     path("checkouts", checkouts.Checkouts.as_view(), name="checkouts"),
     path("checkouts/<str:checkout_id>", checkouts.CheckoutDetail.as_view(), name="checkout"),
     path(

@@ -159,6 +159,8 @@ ACCOUNT_ADAPTER = "shop.adapter.ShopAccountAdapter"
 ACCOUNT_LOGIN_METHODS = {"email"}
 ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*", "password2*"]
 ACCOUNT_USER_MODEL_USERNAME_FIELD = None
+# Beside allauth's own, that logins are counted by: wrong codes of vouchers, by visitor and by basket.
+ACCOUNT_RATE_LIMITS = {"voucher": "10/5m/key", "voucher_visitor": "20/5m/ip"}
 ACCOUNT_EMAIL_VERIFICATION = env("ACCOUNT_EMAIL_VERIFICATION", default="optional")
 MFA_ADAPTER = "accounts.adapter.SecondFactorAdapter"
 MFA_TOTP_ISSUER = "Quayside"

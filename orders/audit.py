@@ -21,7 +21,7 @@ MONEY = """
             WHERE fact.kind = 'captured' GROUP BY 1
         ) AS captured ON captured.payment_id = payment.id
         LEFT JOIN (
-            SELECT share.payment_id, 
+            SELECT share.payment_id,
                    sum(greatest(share.authorised_minor - share.captured_minor, 0)) AS minor
             FROM payments_paymentshare share
             JOIN payments_payment held ON held.id = share.payment_id
@@ -140,8 +140,8 @@ invariant(
     WITH {NEWS},
     gone AS (
         SELECT order_id,
-               sum((total_minor - discount_minor + tax_minor) * cancelled_quantity / quantity)::bigint
-                   AS minor
+               sum((total_minor - discount_minor + added_tax_minor)
+                   * cancelled_quantity / quantity)::bigint AS minor
         FROM orders_orderline GROUP BY order_id),
     back AS (
         SELECT part.order_id, sum(part.amount_minor) AS minor,
@@ -185,20 +185,27 @@ invariant(
     "inv_16_total_equals_lines",
     "a group's and an order's total equal their lines, delivery, discounts and tax",
     """
-    SELECT grp.id, grp.total_minor, coalesce(sum(part.minor), 0) AS parts_minor
-    FROM orders_ordergroup grp
-    LEFT JOIN (
-        SELECT ordr.group_id, ordr.delivery_minor + coalesce(
-                   sum(line.total_minor - line.discount_minor + line.tax_minor), 0) AS minor
-        FROM orders_order ordr LEFT JOIN orders_orderline line ON line.order_id = ordr.id
-        GROUP BY ordr.id) AS part ON part.group_id = grp.id
+    SELECT grp.id, grp.total_minor, coalesce(sum(ordr.total_minor), 0) AS parts_minor
+    FROM orders_ordergroup grp LEFT JOIN orders_order ordr ON ordr.group_id = grp.id
     GROUP BY grp.id
-    HAVING grp.total_minor <> coalesce(sum(part.minor), 0)
+    HAVING grp.items_minor <> coalesce(sum(ordr.items_minor), 0)
+        OR grp.delivery_minor <> coalesce(sum(ordr.delivery_minor), 0)
+        OR grp.discount_minor <> coalesce(sum(ordr.discount_minor), 0)
+        OR grp.tax_minor <> coalesce(sum(ordr.tax_minor), 0)
+        OR grp.added_tax_minor <> coalesce(sum(ordr.added_tax_minor), 0)
     UNION ALL
-    SELECT ordr.id, ordr.total_minor, ordr.delivery_minor + coalesce(sum(line.total_minor), 0)
+    SELECT ordr.id, ordr.total_minor,
+           ordr.delivery_minor - ordr.delivery_discount_minor
+           + least(ordr.delivery_tax_minor, ordr.added_tax_minor)
+           + coalesce(sum(line.total_minor - line.discount_minor + line.added_tax_minor), 0)
     FROM orders_order ordr LEFT JOIN orders_orderline line ON line.order_id = ordr.id
     GROUP BY ordr.id
     HAVING ordr.items_minor <> coalesce(sum(line.total_minor), 0)
+        OR ordr.discount_minor - ordr.delivery_discount_minor
+           <> coalesce(sum(line.discount_minor), 0)
+        OR ordr.tax_minor - ordr.delivery_tax_minor <> coalesce(sum(line.tax_minor), 0)
+        OR ordr.added_tax_minor - least(ordr.delivery_tax_minor, ordr.added_tax_minor)
+           <> coalesce(sum(line.added_tax_minor), 0)
     """,
 )
 invariant(
@@ -318,5 +325,38 @@ invariant(
       AND (grp.status <> 'expired'
         OR (ordr.called_off_minor = ordr.total_minor AND ordr.total_minor > 0))
     GROUP BY ordr.id HAVING sum(line.quantity - line.cancelled_quantity) > 0
+    """,
+)
+invariant(
+    "Q05",
+    "inv_q05_voucher_uses",
+    "a voucher's counter is the number of its uses that count, and none goes over its limits",
+    """
+    WITH counted AS (
+        SELECT voucher_id, customer_id, count(*) AS uses FROM orders_voucheruse
+        WHERE given_back_at IS NULL GROUP BY voucher_id, customer_id),
+    summed AS (
+        SELECT voucher_id, sum(uses) AS uses, max(uses) AS most FROM counted GROUP BY voucher_id)
+    SELECT coalesce(voucher.id, summed.voucher_id) AS id, voucher.code, voucher.used_count,
+           voucher.total_limit, voucher.per_customer_limit, summed.uses, summed.most
+    FROM orders_voucher voucher FULL JOIN summed ON summed.voucher_id = voucher.id
+    WHERE voucher.used_count IS DISTINCT FROM coalesce(summed.uses, 0)
+       OR summed.uses > voucher.total_limit OR summed.most > voucher.per_customer_limit
+    """,
+)
+invariant(
+    "Q06",
+    "inv_q06_voucher_of_group",
+    "a group was given a discount by the voucher that it uses, and gives it back when it is dead",
+    """
+    SELECT grp.id, grp.status, grp.discount_minor, used.discount_minor AS used_minor,
+           used.given_back_at
+    FROM orders_ordergroup grp
+    LEFT JOIN orders_voucheruse used ON used.group_id = grp.id
+    LEFT JOIN (SELECT group_id, bool_and(status = 'cancelled') AS is_dead
+               FROM orders_order GROUP BY group_id) AS parts ON parts.group_id = grp.id
+    WHERE grp.discount_minor <> coalesce(used.discount_minor, 0)
+       OR used.customer_id <> grp.customer_id
+       OR (used.id IS NOT NULL AND parts.is_dead <> (used.given_back_at IS NOT NULL))
     """,
 )

@@ -55,5 +55,7 @@ def tally(statements: Iterable[tuple[str, str, int]]) -> Tally:
     moved = {(kind, reference): minor for kind, reference, minor in statements}
     return Tally(
         captured_minor=sum(minor for (kind, _), minor in moved.items() if kind == Kind.CAPTURED),
-        refunded_minor=sum(minor for (kind, _), minor in moved.items() if kind == Kind.REFUND_SUCCEEDED),
+        refunded_minor=sum(
+            minor for (kind, _), minor in moved.items() if kind == Kind.REFUND_SUCCEEDED
+        ),
     )

@@ -29,6 +29,7 @@ MEANINGS = {
     413: "The body is too large.",
     415: "The body is not JSON.",
     422: "A field, a filter or a rule says no.",
+    429: "Tried too often; try again after the time that `Retry-After` names.",
     500: "A mistake of ours.",
     503: "Not possible for the moment; try again.",
 }

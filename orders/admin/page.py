@@ -12,9 +12,10 @@ from orders.admin import words
 from orders.models import Order, OrderGroup
 from payments.models import Payment, PaymentShare, RefundShare
 from payments.selectors import credits_by_order
+from payments.services.split import SPLIT_OVER
 
 # Where an order's money lies while it has not gone back: together they are its net.
-HELD_IN = ("escrow", "merchant_payable", "commission_income")
+HELD_IN = ("escrow", *SPLIT_OVER)
 
 
 @dataclass(frozen=True, slots=True)

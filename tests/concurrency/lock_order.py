@@ -25,15 +25,17 @@ TABLES = {
     "attempts": "payments_attempt",
     "refunds": "payments_refund",
     "shipments": "delivery_shipment",
+    "vouchers": "orders_voucher",
     "reservations (each by id)": "inventory_reservation",
     "outbox streams": "core_outboxstream",
     "stock rows by id, last, and then commit": STOCK,
 }
-TO_COME = {"returns", "vouchers"}
+TO_COME = {"returns"}
 # Rows that belong to another and are changed behind its lock only: they count as that.
 PARENTS = {
     "orders_cartline": "orders_cart",
     "orders_orderline": "orders_order",
+    "orders_voucheruse": "orders_ordergroup",
     "payments_paymentshare": "payments_payment",
 }
 

@@ -18,7 +18,7 @@ from delivery.models import Shipment
 from delivery.services import hand_over, parcel_event_record, shipments_void
 from inventory.models import StockItem
 from inventory.services import stock_restock
-from orders.models import CancelRequest, Cart, OrderGroup
+from orders.models import CancelRequest, Cart, OrderGroup, Voucher
 from orders.selectors.checkout import checkout_view
 from orders.services.cancel import order_group_cancel
 from orders.services.cart import cart_identify, cart_line_add, cart_merge, cart_open
@@ -51,6 +51,7 @@ from tests.factories.story import (
     make_stocked_sku,
     ship,
 )
+from tests.factories.vouchers import counting, fill_cart_with, make_voucher
 from tests.faults.deeds import ANSWERS
 
 Act = Callable[[Any], object]
@@ -232,6 +233,36 @@ def log_in(basket: Basket) -> None:
     customer = make_customer()
     fill_cart([(make_stocked_sku(), 1)], customer)
     cart_merge(guest_cart_id=basket.cart_id, customer=customer, actor=BUYER)
+
+
+@dataclass(frozen=True)
+class Baskets:
+    """Two of one customer, with a voucher that a customer may use once."""
+
+    voucher: Voucher
+    first: Basket
+    second: Basket
+
+
+def baskets_of_one(_world: World) -> Baskets:
+    voucher, email = make_voucher(per_customer_limit=1), fresh("customer{}@example.com")
+    baskets = [fill_cart_with(voucher, [(make_stocked_sku(), 1)]) for _ in range(2)]
+    for basket in baskets:
+        cart_identify(cart_id=basket.cart_id, email=email, name="Ada", actor=BUYER)
+    return Baskets(voucher, *baskets)
+
+
+def place_first(baskets: Baskets) -> None:
+    place(baskets.first)
+
+
+def place_second(baskets: Baskets) -> None:
+    place(baskets.second)
+
+
+def used_twice(baskets: Baskets) -> str:
+    uses = counting(baskets.voucher)
+    return f"{uses} uses of one customer" if uses > 1 else ""
 
 
 # Goods and parcels.

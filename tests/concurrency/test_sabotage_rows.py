@@ -33,10 +33,18 @@ SOMETHING = {
 SOUND: dict[str, Row] = {
     "core_outboxstream": {"delivered_seq": 0},
     "inventory_reservation": {"status": "held", "shipped_quantity": 0, "released_quantity": 0},
-    "orders_ordergroup": {"discount_minor": 1, "tax_minor": 0, "items_minor": 1},
-    "orders_order": {"delivery_minor": 0},
+    "orders_ordergroup": {"discount_minor": 1, "added_tax_minor": 0, "items_minor": 1},
+    "orders_order": {"discount_minor": 1, "added_tax_minor": 0},
     "orders_orderline": {"shipped_quantity": 0, "cancelled_quantity": 0},
     "payments_channelfact": {"refund_id": None},
+    "orders_voucher": {
+        "code": "X",
+        "kind": "fixed",
+        "basis_points": 0,
+        "funded_by": "platform",
+        "currency": "EUR",
+        "ends_at": None,
+    },
 }
 # What breaks each CHECK.
 BREAKS: dict[str, Row] = {
@@ -69,14 +77,31 @@ BREAKS: dict[str, Row] = {
     },
     "orders_group_called_off_bounds": {"called_off_minor": 2},
     "orders_group_extensions_left": {"extensions_left": -1},
+    "orders_group_tax_bounds": {"added_tax_minor": 2, "total_minor": 3},
+    "orders_group_discount_not_negative": {"discount_minor": -1, "total_minor": 3},
     "orders_order_total": {"total_minor": 2},
+    "orders_order_delivery_discount": {"delivery_discount_minor": 2},
+    "orders_order_subsidy_bounds": {"subsidy_minor": 2},
+    "orders_order_tax_on_top": {"added_tax_minor": 2, "total_minor": 3},
+    "orders_order_delivery_tax": {"delivery_tax_minor": 2},
+    "orders_order_commission_tax": {"commission_tax_minor": 2},
     "orders_order_commission_bounds": {"commission_minor": 2},
     "orders_order_called_off_bounds": {"called_off_minor": 2},
-    "orders_line_quantity": {"quantity": 0, "total_minor": 0},
+    "orders_line_quantity": {"quantity": 0, "total_minor": 0, "discount_minor": 0},
     "orders_line_quantity_bounds": {"shipped_quantity": 1, "cancelled_quantity": 1},
     "orders_line_total": {"total_minor": 2},
+    "orders_line_discount_bounds": {"discount_minor": 2},
+    "orders_line_tax_on_top": {"added_tax_minor": 2},
     "orders_note_says_something": {"text": ""},
     "orders_cartline_quantity": {"quantity": 0},
+    "orders_voucher_code_upper": {"code": "x"},
+    "orders_voucher_terms": {"kind": "percentage"},
+    "orders_voucher_funder": {"funded_by": "merchant", "merchant_id": None},
+    "orders_voucher_minimum": {"minimum_minor": -1},
+    "orders_voucher_dates": {"ends_at": "2026-11-01T00:00Z"},
+    "orders_voucher_limits": {"per_customer_limit": 0},
+    "orders_voucher_used_bounds": {"used_count": 2},
+    "orders_voucheruse_discount": {"discount_minor": 0},
 }
 # Whatever breaks the one breaks the other too.
 BROKEN_TOO = {

@@ -54,6 +54,8 @@ from orders.services.request import (
 )
 from orders.services.resume import order_group_resume
 from orders.services.summary import order_group_summarise
+from orders.services.voucher import cart_voucher_remove, cart_voucher_set
+from orders.services.voucher_terms import voucher_amend, voucher_resume, voucher_stop
 from payments.channels.base import Answer
 from payments.models import Attempt, Refund
 from payments.services.collect import attempt_answer_record
@@ -81,10 +83,12 @@ from tests.factories.story import (
     make_stocked_sku,
     only_order,
     pack,
+    pay,
     payment_of,
     place,
     start_payment,
 )
+from tests.factories.vouchers import counting, make_voucher, place_with
 
 LATE = timedelta(minutes=31)
 
@@ -103,6 +107,7 @@ def walk() -> None:
     run_out_of_time()
     capture_twice()
     take_up_again()
+    use_vouchers()
     hear_from_outside()
     deliver_events()
     tell_by_mail()
@@ -317,6 +322,32 @@ def take_up_again() -> None:
     order_group_resume(group_id=group.pk, actor=TESTER)
     for order in group.orders.all():
         merchant_remind(order_id=order.pk, after="paid", actor=TESTER)
+
+
+def use_vouchers() -> None:
+    """Entered, taken out, used, given back by all that ends a group, and taken again by late money."""
+    voucher = make_voucher(total_limit=100, per_customer_limit=1)
+    basket = fill_cart([(make_stocked_sku(), 1)])
+    cart_voucher_set(cart_id=basket.cart_id, code=voucher.code, actor=BUYER)
+    cart_voucher_remove(cart_id=basket.cart_id, actor=BUYER)
+    cancelled, paid, late, expired, untried = (
+        place_with(voucher, [(make_stocked_sku(), 1)]) for _ in range(5)
+    )
+    order_group_cancel(group_id=cancelled.pk, actor=BUYER, reason="mind")
+    order_group_cancel(group_id=pay(paid).pk, actor=BUYER, reason="mind")
+    attempt = say(start_payment(late), "closed")
+    clock.advance(LATE)
+    for group in (late, expired):
+        order_group_expire(group_id=group.pk, actor=TESTER)
+    order_groups_expire(group_ids=[untried.pk], actor=TESTER)
+    capture(attempt)
+    deliver_events()
+    voucher_amend(
+        voucher_id=voucher.pk, ends_at=None, per_customer_limit=2, total_limit=None, actor=TESTER
+    )
+    voucher_stop(voucher_id=voucher.pk, reason="enough", actor=TESTER)
+    voucher_resume(voucher_id=voucher.pk, reason="not yet", actor=TESTER)
+    assert counting(voucher) == 1
 
 
 def answered(attempt: Attempt, status: str) -> None:

@@ -33,6 +33,7 @@ from tests.factories.story import (
     pay,
     place,
 )
+from tests.factories.vouchers import make_voucher
 
 TOTP_SECRET = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"
 # What the requests of a test themselves, or other processes, write.
@@ -82,14 +83,16 @@ def make_stall(name: str) -> Stall:
         dedup_key="one",
         actor=TESTER,
     )
+    code = fresh(f"{name.upper()}-{{}}")
+    voucher = make_voucher(code=code, funded_by="merchant", merchant_id=merchant.pk)
     deliver_events()
     products = [sku.product for sku in skus]
     secrets = {order.number, f"{name} Trading", f"{name} was late", f"{name} broke one"}
-    secrets |= {sku.code for sku in skus} | {product.title for product in products}
+    secrets |= {voucher.code} | {sku.code for sku in skus} | {product.title for product in products}
     secrets |= set(
         Shipment.objects.filter(merchant=merchant).values_list("tracking_number", flat=True)
     )
-    rows: list[Model] = [order, *items, *skus, *products, merchant]
+    rows: list[Model] = [order, *items, *skus, *products, merchant, voucher]
     rows += [
         *Location.objects.filter(merchant=merchant),
         *Shipment.objects.filter(merchant=merchant),
