@@ -23,6 +23,7 @@ CHART: dict[str, tuple[LedgerAccount.Kind, int | None]] = {
     "commission_income": (Kind.INCOME, None),
     "tax_payable": (Kind.LIABILITY, None),
     "refunds_in_flight": (Kind.LIABILITY, 0),
+    "payouts_in_flight": (Kind.LIABILITY, 0),
     "chargeback_loss": (Kind.EXPENSE, None),
     "rounding": (Kind.EXPENSE, None),
 }

@@ -25,6 +25,9 @@ TABLES = {
     "attempts": "payments_attempt",
     "refunds": "payments_refund",
     "shipments": "delivery_shipment",
+    "merchants": "accounts_merchant",
+    "statements": "payments_statement",
+    "payouts": "payments_payout",
     "reservations (each by id)": "inventory_reservation",
     "outbox streams": "core_outboxstream",
     "stock rows by id, last, and then commit": STOCK,
@@ -35,6 +38,7 @@ PARENTS = {
     "orders_cartline": "orders_cart",
     "orders_orderline": "orders_order",
     "payments_paymentshare": "payments_payment",
+    "payments_payouthold": "accounts_merchant",
 }
 
 SOURCE = re.compile(r'\b(?:FROM|JOIN)\s+"?(\w+)"?(?:\s+(?:AS\s+)?"?(\w+)"?)?')
