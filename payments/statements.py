@@ -198,7 +198,8 @@ def _read(statement: Statement, select: str, **parameters: Any) -> Iterable[tupl
     }
     with connection.cursor() as cursor:
         cursor.execute(LINES.format(touched=touched) + select, given)
-        return cursor.fetchall()
+        rows: list[tuple[Any, ...]] = cursor.fetchall()
+    return rows
 
 
 def merchants_to_account_for() -> list[int]:

@@ -3,8 +3,8 @@
 from celery import shared_task
 
 from accounts.actors import Actor, Role
-from payments.channels.base import ChannelDown, ChannelRefused, channel_named
 from payments.channels import payout as payout_channel
+from payments.channels.base import ChannelDown, ChannelRefused, channel_named
 from payments.handlers import pay_at_channel, refund_at_channel
 from payments.models import Attempt, ChannelFact, Payout, Refund
 from payments.selectors import unknown_attempt_ids, unknown_refund_ids

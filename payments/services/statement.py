@@ -1,6 +1,7 @@
 """Drawing up what a merchant has earned: a statement opens, its period ends, it closes."""
 
 from datetime import datetime
+from typing import Any
 
 from django.db import connection
 from django.db.models import Max, QuerySet, Sum
@@ -128,7 +129,7 @@ WAITING = """
 
 def _list_waiting(statement: Statement) -> int:
     """Puts on the statement all that was booked before its end; answers what is owed for it."""
-    given = {
+    given: dict[str, Any] = {
         "merchant": statement.merchant_id,
         "currency": statement.currency,
         "codes": list(OWN_CODES),
@@ -136,7 +137,7 @@ def _list_waiting(statement: Statement) -> int:
     }
     with connection.cursor() as cursor:
         cursor.execute(WAITING, given)
-        rows = cursor.fetchall()
+        rows: list[tuple[int, int, int]] = cursor.fetchall()
     _list(statement, [(id_, shard_key) for id_, shard_key, _minor in rows])
     return -sum(amount_minor for *_key, amount_minor in rows)
 

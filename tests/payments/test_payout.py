@@ -285,8 +285,14 @@ def notify(payout: Payout, kind: str = "payout.paid", **members: Any) -> Hook:
         "failure": "",
         **members,
     }
-    given = {"event_id": json.dumps(document)[:100], "payload": json.dumps(document).encode()}
-    hook_store(channel="sandbox", headers={}, event_type="test.stored", **given)
+    body = json.dumps(document)
+    hook_store(
+        channel="sandbox",
+        event_id=body[:100],
+        payload=body.encode(),
+        headers={},
+        event_type="test.stored",
+    )
     return hook_process(hook_id=Hook.objects.latest("pk").pk, actor=TESTER)
 
 
@@ -371,7 +377,7 @@ def test_an_account_is_kept_without_spaces_shown_masked_and_the_newest_counts() 
 def test_a_merchant_changes_only_its_own_account_and_names_its_holder() -> None:
     merchant, other = make_merchant(), make_merchant()
     actor = merchant_actor(merchant_id=other.pk, user_id=1)
-    given = {"merchant_id": merchant.pk, "holder": "Ada", "iban": IBAN}
+    given: dict[str, Any] = {"merchant_id": merchant.pk, "holder": "Ada", "iban": IBAN}
     with pytest.raises(NotFound, match=r"merchant\.unknown"):
         merchant_account_change(**given, actor=actor)
     with pytest.raises(Invalid, match=r"merchantaccount\.invalid"):
