@@ -143,6 +143,13 @@ class Merchant(ReferenceModel):
         SUSPENDED = "suspended", _("suspended")
         CLOSED = "closed", _("closed")
 
+    class PayoutSchedule(models.TextChoices):
+        """When a statement ends: at midnight in the merchant's zone."""
+
+        DAILY = "daily", _("each day")
+        WEEKLY = "weekly", _("each Monday")
+        MONTHLY = "monthly", _("on the first of the month")
+
     name = models.CharField(_("name"), max_length=200)
     slug = models.SlugField(_("name in addresses"), max_length=80, unique=True)
     currency = models.CharField(_("currency"), max_length=3, validators=[validate_currency])
@@ -176,6 +183,13 @@ class Merchant(ReferenceModel):
     time_zone = models.CharField(
         _("time zone"), max_length=64, default="UTC", validators=[validate_time_zone]
     )
+    payout_schedule = models.CharField(
+        _("paid out"),
+        max_length=7,
+        choices=PayoutSchedule.choices,
+        default=PayoutSchedule.WEEKLY,
+        db_default="weekly",
+    )
 
     class Meta:
         constraints = [
@@ -203,6 +217,10 @@ class Merchant(ReferenceModel):
                 condition=Q(cancel_answer_hours__gte=1)
                 & Q(cancel_answer_hours__lte=MOST_ANSWER_HOURS),
                 name="accounts_merchant_answer_hours",
+            ),
+            models.CheckConstraint(
+                condition=Q(payout_schedule__in=["daily", "weekly", "monthly"]),
+                name="accounts_merchant_payout_schedule",
             ),
         ]
 

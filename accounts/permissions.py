@@ -32,7 +32,10 @@ MEMBERS_WHO_MAY: dict[str, frozenset[str]] = {
     "amend": MANAGERS,
     "stop": MANAGERS,
     "resume": MANAGERS,
+    "view_settlement": MANAGERS | {Member.FINANCE},
+    "change_account": frozenset({Member.OWNER, Member.FINANCE}),
 }
+LOOKING = frozenset({"view", "view_settlement"})
 
 
 def member_may(member: MerchantMember, verb: str) -> bool:
@@ -42,7 +45,7 @@ def member_may(member: MerchantMember, verb: str) -> bool:
     """
     if member.role not in MEMBERS_WHO_MAY.get(verb, frozenset()):
         return False
-    return verb == "view" or member.merchant.state != Merchant.State.CLOSED
+    return verb in LOOKING or member.merchant.state != Merchant.State.CLOSED
 
 
 def sees_address(member: MerchantMember, *, is_open: bool) -> bool:

@@ -74,6 +74,7 @@ class NewMerchant:
     pay_within_minutes: int | None = None
     cancel_answer_hours: int = 4
     time_zone: str = "UTC"
+    payout_schedule: str = Merchant.PayoutSchedule.WEEKLY
 
 
 @command

@@ -27,7 +27,7 @@ PGMQ_FIELDS = {"host": "localhost", "port": "5432", "dbname": "", "user": "", "p
 ROUTES = {
     "core.tasks.deliver_external_stream": {"queue": "external"},
     "payments.tasks.ask_after_*": {"queue": "external"},
-    "payments.tasks.send_refund": {"queue": "external"},
+    "payments.tasks.send_*": {"queue": "external"},
     # A hint for each unpaid group: thousands at once, after a rush.
     "orders.tasks.expire_group": {"queue": "default"},
     "*.tasks.*": {"queue": "clocks"},
@@ -41,7 +41,8 @@ BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
     "deliver-due-orders": {"task": "orders.tasks.deliver_due_orders", "schedule": 60.0},
     "complete-due-orders": {"task": "orders.tasks.complete_due_orders", "schedule": 60.0},
     "approve-due-requests": {"task": "orders.tasks.approve_due_requests", "schedule": 60.0},
-    # Attempts and refunds whose outcome nobody has told for two minutes.
+    "close-due-statements": {"task": "payments.tasks.close_due_statements", "schedule": 300.0},
+    # Attempts, refunds and payouts whose outcome nobody has told for two minutes.
     "ask-channels": {"task": "payments.tasks.ask_channels", "schedule": 30.0},
     # The monitor, last: what the others have left undone.
     "watch": {"task": "core.tasks.watch", "schedule": 30.0},

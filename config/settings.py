@@ -280,6 +280,8 @@ AUDIT_GRACE_SECONDS = env.int("AUDIT_GRACE_SECONDS", default=60)
 DELIVERED_BY_CLOCK_AFTER_DAYS = env.int("DELIVERED_BY_CLOCK_AFTER_DAYS", default=21)
 # How long after the payment a merchant has to ship, until methods of delivery promise a day.
 SHIP_WITHIN_HOURS = env.int("SHIP_WITHIN_HOURS", default=72)
+# A payout of more than this many minor units (of whatever currency) takes the word of two people.
+PAYOUT_SECOND_PERSON_ABOVE_MINOR = env.int("PAYOUT_SECOND_PERSON_ABOVE_MINOR", default=100_000)
 # Whom the monitor tells of alarms; and what a reader of /metrics from elsewhere must know.
 MONITOR_MAILS = env.list("MONITOR_MAILS", default=[])
 METRICS_TOKEN = env("METRICS_TOKEN", default="")

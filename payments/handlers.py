@@ -1,18 +1,24 @@
 """What money does about events: asks channels, one stream per payment, and takes in their notices."""
 
+import logging
 from collections.abc import Callable
 
 from accounts.actors import Actor, Role, system
 from core.crash import crash_point
+from core.errors import Conflict
 from core.outbox import Event, Fact, emit, external, on, on_batch
+from payments.channels import payout as payout_channel
 from payments.channels import sandbox  # noqa: F401 it registers itself
 from payments.channels.base import NOT_FOUND, Answer, ChannelRefused, Charge, channel_named
-from payments.models import Attempt, Capture, Refund
+from payments.models import Attempt, Capture, Payout, Refund
 from payments.services.capture import capture_answer_record
 from payments.services.collect import attempt_answer_record
 from payments.services.hooks import hook_process
+from payments.services.payout import payout_answer_record, payout_send
 from payments.services.refund import refund_answer_record, refund_send
 from payments.states import PAYMENT
+
+logger = logging.getLogger(__name__)
 
 # What happened → what to ask the channel for, and which member of the payload names the object.
 REQUESTS = {
@@ -137,6 +143,57 @@ CALLS: dict[str, Callable[[int], None]] = {
 }
 
 
+@on_batch("payout.approved")
+def pay_merchant(events: list[Event]) -> None:
+    """Puts what to pay out into a stream of the payout's own to its channel."""
+    emit(
+        [
+            Fact(
+                stream=("payout_channel", event.object_id),
+                shard_key=event.shard_key,
+                type="channel.payout_requested",
+                object_id=event.object_id,
+                external=True,
+            )
+            for event in events
+        ]
+    )
+
+
+@external("payout_channel")
+def call_payout_channel(event: Event) -> None:
+    """Calls the channel outside any transaction and records the answer in one of its own."""
+    pay_at_channel(event.object_id)
+
+
+def pay_at_channel(payout_id: int) -> None:
+    """Says that the channel is asked, then asks. What is held back the monitor has sent later."""
+    try:
+        payout = payout_send(payout_id=payout_id, actor=system("channel"))
+    except Conflict as refusal:
+        logger.warning("payout %s is not sent: %s", payout_id, refusal)
+        return
+    if payout.status != "sent" or payout.account is None:
+        return
+    try:
+        answer = payout_channel.create(
+            key=payout.channel_key,
+            amount_minor=payout.amount_minor,
+            currency=payout.currency,
+            holder=payout.account.holder,
+            iban=payout.account.iban,
+        )
+    except ChannelRefused as refusal:
+        answer = _refused(payout, "failed", refusal)
+    crash_point("after_channel_before_commit")
+    payout_answer_record(
+        payout_id=payout.id,
+        try_number=payout.tries,
+        answer=answer,
+        actor=Actor(Role.CHANNEL, payout_channel.NAME),
+    )
+
+
 def _attempt(attempt_id: int) -> Attempt:
     return Attempt.objects.select_related("payment").get(pk=attempt_id)
 
@@ -146,7 +203,9 @@ def _record(attempt: Attempt, answer: Answer) -> None:
     attempt_answer_record(attempt_id=attempt.id, answer=answer, actor=_actor(attempt))
 
 
-def _refused(subject: Attempt | Capture | Refund, status: str, refusal: ChannelRefused) -> Answer:
+def _refused(
+    subject: Attempt | Capture | Refund | Payout, status: str, refusal: ChannelRefused
+) -> Answer:
     """A refusal says nothing of money, so the answer is about what was asked."""
     return Answer(
         status=status,

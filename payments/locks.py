@@ -1,16 +1,18 @@
 """The locks on money. `orders/locks.py` tells the global order: payments, attempts, captures, refunds.
 
-Whatever happens to an attempt or a refund happens under its payment's lock, which is taken first.
+Whatever happens to an attempt or a refund happens under its payment's lock, which is taken first;
+whatever happens to a statement or a payout, under its merchant's.
 """
 
 from collections.abc import Collection
 
 from django.utils.translation import gettext_lazy as _
 
+from accounts.models import Merchant
 from core.errors import NotFound
 from core.ids import gene_of
 from core.locks import locked
-from payments.models import Attempt, Capture, Payment, Refund
+from payments.models import Attempt, Capture, Payment, Payout, Refund, Statement
 
 
 def lock_payments(*, reference: int) -> list[Payment]:
@@ -56,3 +58,32 @@ def lock_refund(refund_id: int) -> Refund:
         refund.payment = payment
         return refund
     raise NotFound("refund.unknown", _("There is no such refund."), id=str(refund_id))
+
+
+def lock_payee(merchant_id: int) -> Merchant:
+    """The merchant whose account is drawn up or paid out. Raises NotFound `merchant.unknown`."""
+    for merchant in locked(Merchant.objects.filter(pk=merchant_id)):
+        return merchant
+    raise NotFound("merchant.unknown", _("There is no such merchant."), id=str(merchant_id))
+
+
+def lock_statement(statement_id: int) -> Statement:
+    """A statement behind its merchant, both locked. Raises NotFound `statement.unknown`."""
+    rows = Statement.objects.filter(pk=statement_id, shard_key=gene_of(statement_id))
+    for merchant_id in rows.values_list("merchant_id", flat=True):
+        merchant = lock_payee(merchant_id)
+        [statement] = locked(rows)
+        statement.merchant = merchant
+        return statement
+    raise NotFound("statement.unknown", _("There is no such statement."), id=str(statement_id))
+
+
+def lock_payout(payout_id: int) -> Payout:
+    """A payout behind its merchant, both locked. Raises NotFound `payout.unknown`."""
+    rows = Payout.objects.filter(pk=payout_id, shard_key=gene_of(payout_id))
+    for merchant_id in rows.values_list("merchant_id", flat=True):
+        merchant = lock_payee(merchant_id)
+        [payout] = locked(rows.select_related("account"))
+        payout.merchant = merchant
+        return payout
+    raise NotFound("payout.unknown", _("There is no such payout."), id=str(payout_id))

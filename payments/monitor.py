@@ -8,11 +8,25 @@ from accounts.actors import system
 from core.monitor import Condition, Owner, Pace, watch_for
 from payments.audit import OWED_SINCE
 from payments.services.refund import refund_retry
-from payments.tasks import ask_after_attempt, send_refund
+from payments.tasks import (
+    ask_after_attempt,
+    ask_after_payout,
+    close_due_statements,
+    send_payout,
+    send_refund,
+)
 
 MONITOR = system("monitor")
 # What the auditor would find of the book itself.
 BOOK = ("inv_06_ledger_zero", "inv_08_ledger_book_zero", "payments_05_escrow")
+_SETTLEMENT = (
+    "settlement_01_listed_once",
+    "settlement_02_closing",
+    "settlement_03_forgotten",
+    "settlement_04_payout_amount",
+    "settlement_05_in_flight",
+)
+_MERCHANTS = " UNION ".join(f"SELECT merchant_id FROM audit.{view}" for view in _SETTLEMENT)
 
 
 def _ask(attempt_id: int) -> object:
@@ -23,6 +37,18 @@ def _ask(attempt_id: int) -> object:
 
 def _send(refund_id: int) -> object:
     return send_refund.delay(refund_id)
+
+
+def _ask_of_payout(payout_id: int) -> object:
+    return ask_after_payout.delay(payout_id)
+
+
+def _pay(payout_id: int) -> object:
+    return send_payout.delay(payout_id)
+
+
+def _close(_merchant_id: int) -> object:
+    return close_due_statements.delay()
 
 
 def _retry(refund_id: int) -> object:
@@ -91,7 +117,7 @@ watch_for(
     Condition(
         code="S14",
         name="ledger_broken",
-        words=_("The ledger does not balance"),
+        words=_("The ledger does not balance, or a statement is not what it says"),
         owner=Owner.FINANCE,
         warn_after=timedelta(0),
         page_after=timedelta(0),
@@ -99,10 +125,83 @@ watch_for(
             SELECT broken.subject, NULL::timestamptz AS since
             FROM (SELECT 'posting ' || id AS subject FROM audit.{BOOK[0]}
                   UNION ALL SELECT 'book ' || currency FROM audit.{BOOK[1]}
-                  UNION ALL SELECT 'order ' || order_id FROM audit.{BOOK[2]}) AS broken
+                  UNION ALL SELECT 'order ' || order_id FROM audit.{BOOK[2]}
+                  UNION SELECT 'merchant ' || merchant_id FROM ({_MERCHANTS}) AS wrong) AS broken
         """,
         pace=Pace.SLOW,
-        runbook="Pay nobody out. `manage.py audit --once` (I06, I08, P05) shows the rows. Nothing is mended"
-        " by an UPDATE: a wrong posting is answered by its reversal.",
+        runbook="Pay nobody out; a merchant whose statements differ (T01 to T05) is paid nothing by itself."
+        " `manage.py audit --once` (I06, I08, P05) shows the rows. Nothing is mended by an UPDATE:"
+        " a wrong posting is answered by its reversal.",
+    )
+)
+watch_for(
+    Condition(
+        code="S2b",
+        name="payout_unknown",
+        words=_("The outcome of a payout is not known"),
+        owner=Owner.FINANCE,
+        warn_after=timedelta(minutes=30),
+        page_after=timedelta(hours=24),
+        sql="""
+            SELECT id AS subject, status_changed_at AS since
+            FROM payments_payout WHERE status = 'sent'
+        """,
+        repair=_ask_of_payout,
+        runbook="The channel is asked for it every half a minute, by the same key. It is never sent"
+        " under another key while that is so, or the merchant might be paid twice. See what the channel"
+        " says of the key, which is the payout's id.",
+    )
+)
+watch_for(
+    Condition(
+        code="S9b",
+        name="payout_not_sent",
+        words=_("An approved payout has not been sent"),
+        owner=Owner.FINANCE,
+        warn_after=timedelta(minutes=15),
+        page_after=timedelta(hours=24),
+        sql="""
+            SELECT id AS subject, status_changed_at AS since
+            FROM payments_payout WHERE status = 'approved'
+        """,
+        pace=Pace.SLOW,
+        repair=_pay,
+        runbook="Payouts to the merchant were put on hold after it was approved, or the merchant's"
+        " statements differ from the ledger (S14), or its event is stuck (S12). The repair sends it as"
+        " soon as nothing stands in the way, by the same key.",
+    )
+)
+watch_for(
+    Condition(
+        code="S10b",
+        name="payout_failed",
+        words=_("A payout has failed"),
+        owner=Owner.FINANCE,
+        warn_after=timedelta(0),
+        page_after=timedelta(hours=72),
+        sql="""
+            SELECT id AS subject, status_changed_at AS since
+            FROM payments_payout WHERE status = 'failed'
+        """,
+        pace=Pace.SLOW,
+        runbook="The bank account took no money; the channel's reason stands at the payout. Have the"
+        " merchant give another account, then try it again on the payout's page: it is approved anew.",
+    )
+)
+watch_for(
+    Condition(
+        code="S14b",
+        name="statement_overdue",
+        words=_("A statement whose period is over is not closed"),
+        owner=Owner.FINANCE,
+        warn_after=timedelta(hours=1),
+        page_after=timedelta(hours=24),
+        sql="""
+            SELECT id AS subject, period_to AS since
+            FROM payments_statement WHERE status = 'open'
+        """,
+        repair=_close,
+        runbook="The clock `close-due-statements` should have closed it: see S16, and the worker's log"
+        " for what `statement_close` refuses. Until then its merchant is not paid.",
     )
 )

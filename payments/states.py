@@ -1,4 +1,4 @@
-"""The machines of money: a payment, its attempts at channels, its captures, its refunds."""
+"""The machines of money: payments, attempts, captures, refunds; statements and payouts."""
 
 from datetime import timedelta
 
@@ -107,5 +107,44 @@ REFUND = Machine(
         Edge("succeed", ("sent", "failed"), "succeeded", "succeeded", SAID),
         Edge("fail", ("sent",), "failed", "failed", SAID),
         Edge("retry", ("failed",), "approved", "approved", (*SELLERS, SYSTEM)),
+    ),
+)
+
+STATEMENT = Machine(
+    noun="statement",
+    states=(
+        State("open", "its period has not ended, or is just being closed", SYSTEM, timedelta(40)),
+        State("closed", "what is on it and its closing balance are for good"),
+    ),
+    births=(Edge("open", (), "open", "opened", (Role.STAFF, SYSTEM)),),
+    edges=(Edge("close", ("open",), "closed", "closed", (Role.STAFF, SYSTEM)),),
+)
+
+PAYOUT = Machine(
+    noun="payout",
+    states=(
+        State("scheduled", "waits for its approvals", Role.STAFF, timedelta(days=90), "owed"),
+        State(
+            "approved", "waits to be sent to the channel", SYSTEM, timedelta(days=3), "on_its_way"
+        ),
+        State(
+            "sent",
+            "the channel was asked; the outcome is not known yet",
+            CHANNEL,
+            timedelta(days=14),
+            "on_its_way",
+        ),
+        State("paid", "the money is with the merchant", chapter="arrived"),
+        State("failed", "the bank account took no money", Role.STAFF, timedelta(days=90), "owed"),
+    ),
+    births=(Edge("schedule", (), "scheduled", "scheduled", (Role.STAFF, SYSTEM)),),
+    edges=(
+        Edge("approve", ("scheduled",), "approved", "approved", (Role.STAFF,)),
+        Edge("send", ("approved",), "sent", "sent", SAID),
+        # An earlier try may come through although it was taken for failed.
+        Edge("confirm", ("scheduled", "approved", "sent", "failed"), "paid", "paid", SAID),
+        Edge("fail", ("sent",), "failed", "failed", SAID),
+        # To another account, perhaps: it is approved anew.
+        Edge("retry", ("failed",), "scheduled", "scheduled", (Role.STAFF,)),
     ),
 )

@@ -3,23 +3,29 @@
 from celery import shared_task
 
 from accounts.actors import Actor, Role
+from payments.channels import payout as payout_channel
 from payments.channels.base import ChannelDown, ChannelRefused, channel_named
-from payments.handlers import refund_at_channel
-from payments.models import Attempt, ChannelFact, Refund
+from payments.handlers import pay_at_channel, refund_at_channel
+from payments.models import Attempt, ChannelFact, Payout, Refund
 from payments.selectors import unknown_attempt_ids, unknown_refund_ids
 from payments.services.collect import attempt_answer_record
+from payments.services.payout import payout_answer_record
 from payments.services.refund import refund_answer_record
+from payments.services.statement import settle_due
+from payments.statements import unknown_payout_ids
 
 MOST_AT_ONCE = 500
 
 
 @shared_task
 def ask_channels() -> None:
-    """Has every attempt and refund asked after whose outcome is overdue; repeated, no harm."""
+    """Has all asked after whose outcome is overdue: attempts, refunds, payouts; repeated, no harm."""
     for attempt_id in unknown_attempt_ids(most=MOST_AT_ONCE):
         ask_after_attempt.delay(attempt_id)
     for refund_id in unknown_refund_ids(most=MOST_AT_ONCE):
         ask_after_refund.delay(refund_id)
+    for payout_id in unknown_payout_ids(most=MOST_AT_ONCE):
+        ask_after_payout.delay(payout_id)
 
 
 @shared_task(throws=(ChannelDown, ChannelRefused))
@@ -53,3 +59,28 @@ def ask_after_refund(refund_id: int) -> None:
 def send_refund(refund_id: int) -> None:
     """Asks the channel for a refund whose event does not get on; by the same key, so never twice."""
     refund_at_channel(refund_id)
+
+
+@shared_task(throws=(ChannelDown, ChannelRefused))
+def ask_after_payout(payout_id: int) -> None:
+    """Asks the channel by our key and records what it says; without an answer the clock asks again."""
+    payout = Payout.objects.get(pk=payout_id)
+    payout_answer_record(
+        payout_id=payout_id,
+        try_number=payout.tries,
+        answer=payout_channel.query(payout.channel_key),
+        actor=Actor(Role.CHANNEL, payout_channel.NAME),
+        origin=ChannelFact.Origin.QUERY,
+    )
+
+
+@shared_task(throws=(ChannelDown, ChannelRefused))
+def send_payout(payout_id: int) -> None:
+    """Sends an approved payout that was held back or got stuck; by the same key, so never twice."""
+    pay_at_channel(payout_id)
+
+
+@shared_task
+def close_due_statements() -> None:
+    """Opens the statements that are missing and closes those whose period is over."""
+    settle_due()

@@ -81,6 +81,7 @@ class Merchants(PlatformModelAdmin):
         "pay_within_minutes",
         "cancel_answer_hours",
         "time_zone",
+        "payout_schedule",
     )
     search_fields = ("slug",)
     search_help_text = gettext_lazy("Name in addresses, written in full")

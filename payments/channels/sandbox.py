@@ -25,7 +25,7 @@ class Sandbox:
     def create(self, charge: Charge) -> Answer:
         """Asks for a payment; the same key again answers the same payment."""
         return _payment(
-            _call(
+            call(
                 "POST",
                 "/payments",
                 key=charge.key,
@@ -39,7 +39,7 @@ class Sandbox:
 
     def query(self, key: str) -> Answer:
         """What became of a payment."""
-        return _payment(_call("GET", f"/payments/{key}"))
+        return _payment(call("GET", f"/payments/{key}"))
 
     def capture(self, key: str) -> Answer:
         """Takes what was authorised."""
@@ -52,16 +52,16 @@ class Sandbox:
     def refund(self, *, key: str, payment_key: str, amount_minor: int) -> Answer:
         """Asks for money back; the same key again answers the same refund."""
         return _refund(
-            _call("POST", "/refunds", key=key, payment_key=payment_key, amount_minor=amount_minor)
+            call("POST", "/refunds", key=key, payment_key=payment_key, amount_minor=amount_minor)
         )
 
     def query_refund(self, key: str) -> Answer:
         """What became of a refund."""
-        return _refund(_call("GET", f"/refunds/{key}"))
+        return _refund(call("GET", f"/refunds/{key}"))
 
     def _change(self, key: str, verb: str) -> Answer:
         try:
-            return _payment(_call("POST", f"/payments/{key}/{verb}"))
+            return _payment(call("POST", f"/payments/{key}/{verb}"))
         except ChannelRefused as refusal:
             if "payment" in refusal.facts:  # too late for that, and here is how it stands
                 return _payment(refusal.facts["payment"])
@@ -98,7 +98,8 @@ def _client() -> httpx.Client:
     return httpx.Client(timeout=TIMEOUT_SECONDS, trust_env=False)
 
 
-def _call(method: str, path: str, **members: Any) -> dict[str, Any]:
+def call(method: str, path: str, **members: Any) -> dict[str, Any]:
+    """Speaks to the provider and answers its document. Raises ChannelDown, ChannelRefused."""
     try:
         response = _client().request(
             method,

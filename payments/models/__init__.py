@@ -1,8 +1,17 @@
-"""All money: payments and attempts, refunds, the ledger."""
+"""All money: payments and attempts, refunds, the ledger, statements and payouts."""
 
 from payments.models.ledger import LedgerAccount, LedgerEntry, LedgerTransaction
 from payments.models.payment import Attempt, Capture, ChannelFact, Payment, PaymentShare
 from payments.models.refund import Refund, RefundShare
+from payments.models.settlement import (
+    MerchantAccount,
+    Payout,
+    PayoutApproval,
+    PayoutFact,
+    PayoutHold,
+    Statement,
+    StatementEntry,
+)
 
 __all__ = [
     "Attempt",
@@ -11,8 +20,15 @@ __all__ = [
     "LedgerAccount",
     "LedgerEntry",
     "LedgerTransaction",
+    "MerchantAccount",
     "Payment",
     "PaymentShare",
+    "Payout",
+    "PayoutApproval",
+    "PayoutFact",
+    "PayoutHold",
     "Refund",
     "RefundShare",
+    "Statement",
+    "StatementEntry",
 ]

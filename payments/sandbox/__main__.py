@@ -2,17 +2,18 @@
 
 import logging
 
-from . import notifier, payments, process, refunds, transactions
+from . import notifier, payments, payouts, process, refunds, transactions
 from .api import Api
 from .book import Book
 from .notifier import Notifier
 from .page import PayPage
 from .payments import Payments
+from .payouts import Payouts
 from .refunds import Refunds
 from .server import Server
 from .timer import Timer
 
-SCHEMAS = (notifier.SCHEMA, payments.SCHEMA, refunds.SCHEMA, transactions.SCHEMA)
+SCHEMAS = (notifier.SCHEMA, payments.SCHEMA, refunds.SCHEMA, payouts.SCHEMA, transactions.SCHEMA)
 
 
 def main() -> None:
@@ -27,7 +28,7 @@ def main() -> None:
         public_url=arguments.public_url or f"http://{arguments.host}:{arguments.port}",
         slow_seconds=arguments.slow_seconds,
     )
-    api, page = Api(all_payments, Refunds(book)), PayPage(all_payments)
+    api, page = Api(all_payments, Refunds(book), Payouts(book)), PayPage(all_payments)
     server = Server((arguments.host, arguments.port), [*api.routes(), *page.routes()])
     Notifier(book, arguments.notify_url, arguments.secret).start()
     Timer(all_payments).start()

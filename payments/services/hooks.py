@@ -15,10 +15,11 @@ from core.errors import DomainError, Invalid, NotFound
 from core.hooks import hook_settle
 from core.models import Hook
 from core.outbox import Postpone
-from payments.locks import lock_attempt, lock_refund
-from payments.models import ChannelFact
+from payments.locks import lock_attempt, lock_payout, lock_refund
+from payments.models import ChannelFact, PayoutFact
 from payments.services.collect import attempt_tell
 from payments.services.facts import Said
+from payments.services.payout import PayoutSaid, payout_tell
 from payments.services.refund import refund_tell
 
 Kind = ChannelFact.Kind
@@ -31,6 +32,7 @@ KINDS = {
     "refund.succeeded": Kind.REFUND_SUCCEEDED,
     "refund.failed": Kind.REFUND_FAILED,
 }
+PAYOUT_KINDS = {"payout.paid": PayoutFact.Kind.PAID, "payout.failed": PayoutFact.Kind.FAILED}
 # A notice may be faster than our own commit; after this it is about nothing of ours.
 PATIENCE = timedelta(minutes=10)
 PAUSE_SECONDS = 5
@@ -64,8 +66,8 @@ def hook_process(*, hook_id: int, actor: Actor) -> Hook:
 
     `ignored`: a kind that says nothing to us. `review`: it does not fit what was asked; nothing is
     changed. `unmatched`: about nothing of ours, after ten minutes of patience, during which this
-    raises Postpone. Locks the payment, then the attempt or the refund. Emits as `attempt_tell()`
-    and `refund_tell()` do.
+    raises Postpone. Locks the payment, then the attempt or the refund; or the merchant, then the
+    payout. Emits as `attempt_tell()`, `refund_tell()` and `payout_tell()` do.
     """
     hook = Hook.objects.get(pk=hook_id)
     if hook.state != Hook.State.RECEIVED:
@@ -84,10 +86,13 @@ def hook_process(*, hook_id: int, actor: Actor) -> Hook:
 
 
 def _take(hook: Hook) -> Hook.State:
-    notice = _parse(bytes(hook.payload))
+    document = _document(bytes(hook.payload))
+    actor = Actor(Role.CHANNEL, hook.channel)
+    if document.get("kind") in PAYOUT_KINDS:
+        return _take_payout(document, actor)
+    notice = _parse(document)
     if notice is None:
         return Hook.State.IGNORED
-    actor = Actor(Role.CHANNEL, hook.channel)
     if notice.is_about_refund:
         refund_tell(refund=lock_refund(notice.object_id), said=notice.said, actor=actor)
     else:
@@ -95,11 +100,38 @@ def _take(hook: Hook) -> Hook.State:
     return Hook.State.PROCESSED
 
 
-def _parse(body: bytes) -> Notice | None:
-    """None for a kind that we do not know. Raises Invalid `hook.malformed`."""
+def _take_payout(document: dict[str, Any], actor: Actor) -> Hook.State:
+    """Our key of a payout's try is its id, from the second on with the number of the try."""
+    number, _dot, try_number = _member(document, "key", str).partition(".")
+    said = PayoutSaid(
+        kind=PAYOUT_KINDS[document["kind"]],
+        try_number=_id(try_number) if try_number else 1,
+        amount_minor=_member(document, "amount_minor", int),
+        currency=_member(document, "currency", str),
+        channel_ref=_member(document, "ref", str),
+        origin=ChannelFact.Origin.WEBHOOK,
+        failure_code=str(document.get("failure") or "")[:LONGEST_REFERENCE],
+    )
+    payout_tell(payout=lock_payout(_id(number)), said=said, actor=actor)
+    return Hook.State.PROCESSED
+
+
+def _id(number: str) -> int:
+    """0, which is nobody's, for what we never gave."""
+    ours = number.isascii() and number.isdecimal() and len(number) < len(str(LARGEST_ID)) + 1
+    return min(int(number), LARGEST_ID) if ours else 0
+
+
+def _document(body: bytes) -> dict[str, Any]:
+    """Raises Invalid `hook.malformed`."""
     document = json.loads(body)
     if not isinstance(document, dict):
         raise _malformed("body")
+    return document
+
+
+def _parse(document: dict[str, Any]) -> Notice | None:
+    """None for a kind that we do not know. Raises Invalid `hook.malformed`."""
     kind = KINDS.get(str(document.get("kind")))
     if kind is None:
         return None

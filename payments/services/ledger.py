@@ -24,6 +24,7 @@ CHART: dict[str, tuple[LedgerAccount.Kind, int | None]] = {
     "tax_payable": (Kind.LIABILITY, None),
     "refunds_in_flight": (Kind.LIABILITY, 0),
     "voucher_cost": (Kind.EXPENSE, None),
+    "payouts_in_flight": (Kind.LIABILITY, 0),
     "chargeback_loss": (Kind.EXPENSE, None),
     "rounding": (Kind.EXPENSE, None),
 }

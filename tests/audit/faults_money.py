@@ -233,7 +233,7 @@ BOOK = {
             "08 money from nowhere",
             "UPDATE payments_ledgerentry SET amount_minor = amount_minor - 1"
             " WHERE account_id = 'merchant_payable:EUR'",
-            also="I06",
+            also="I06 T02 T04",
         ),
     ],
     "inv_09_account_floor": [
@@ -288,6 +288,7 @@ BOOK = {
             WHERE transaction_id IN (
                 SELECT id FROM payments_ledgertransaction WHERE kind = 'completion')
             """,
+            also="T02 T04",
         ),
     ],
 }

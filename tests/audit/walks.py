@@ -19,12 +19,14 @@ from orders.services.expire import expire_due
 from orders.services.fulfil import order_ship
 from orders.services.request import cancel_request_open
 from payments.channels.base import Answer
-from payments.models import Attempt, Refund
+from payments.models import Attempt, Payout, Refund
 from payments.services.collect import attempt_answer_record
 from payments.services.refund import refund_retry, refund_send
 from tests.factories import TESTER
 from tests.factories.money import say, say_of_refund
 from tests.factories.parcels import scan
+from tests.factories.settlement import end_period, give_account
+from tests.factories.settlement import paid as have_paid
 from tests.factories.story import (
     BUYER,
     CHANNEL,
@@ -134,7 +136,18 @@ def completed(goods: Goods) -> OrderGroup:
     come_to_rest()
     clock.advance(PAST_RETURN_WINDOW)
     complete_due()
+    pay_merchants()
     return group
+
+
+def pay_merchants() -> None:
+    """Statements close, their payouts arrive, and the next ones close with nothing left."""
+    end_period()
+    for payout in Payout.objects.all():
+        give_account(payout.merchant)
+        have_paid(payout)
+    end_period()
+    come_to_rest()
 
 
 def expired_and_late(goods: Goods) -> dict[str, OrderGroup]:

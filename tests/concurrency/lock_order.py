@@ -26,6 +26,9 @@ TABLES = {
     "refunds": "payments_refund",
     "shipments": "delivery_shipment",
     "vouchers": "orders_voucher",
+    "merchants": "accounts_merchant",
+    "statements": "payments_statement",
+    "payouts": "payments_payout",
     "reservations (each by id)": "inventory_reservation",
     "outbox streams": "core_outboxstream",
     "stock rows by id, last, and then commit": STOCK,
@@ -37,6 +40,7 @@ PARENTS = {
     "orders_orderline": "orders_order",
     "orders_voucheruse": "orders_ordergroup",
     "payments_paymentshare": "payments_payment",
+    "payments_payouthold": "accounts_merchant",
 }
 
 SOURCE = re.compile(r'\b(?:FROM|JOIN)\s+"?(\w+)"?(?:\s+(?:AS\s+)?"?(\w+)"?)?')

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from django.db.models import Model, QuerySet
 
+from accounts.models import Merchant
 from core import clock
 from core.command import running
 from core.locks import locked
@@ -32,13 +33,15 @@ from orders.services.request import (
     cancel_request_open,
 )
 from payments.channels.base import channel_named
-from payments.models import Refund
+from payments.models import Payout, Refund, Statement
+from payments.services.payout import payout_approve
 from payments.services.refund import refund_answer_record, refund_send
+from payments.services.statement import statement_close, statement_open
 from tests.concurrency import scenes
 from tests.concurrency.interleave import Stage
 from tests.concurrency.scenes import Scene, World
 from tests.concurrency.till import NAME
-from tests.factories import TESTER, fresh, make_customer, story
+from tests.factories import TESTER, fresh, make_customer, make_merchant, settlement, story
 from tests.factories.parcels import SCANNED_AT, prepare
 from tests.factories.stock import in_command
 from tests.factories.story import (
@@ -171,6 +174,50 @@ def hear_of_refund(refund: Refund) -> None:
         amount_minor=refund.amount_minor,
     )
     refund_answer_record(refund_id=refund.id, answer=answer, actor=CHANNEL)
+
+
+# A merchant's account.
+
+
+def merchant_who_has_sold(_world: World) -> Merchant:
+    merchant = make_merchant()
+    settlement.sell(merchant)
+    return merchant
+
+
+def open_statement(merchant: Merchant) -> None:
+    statement_open(merchant_id=merchant.pk, currency=merchant.currency, actor=TESTER)
+
+
+def due_statement(world: World) -> Statement:
+    merchant = merchant_who_has_sold(world)
+    open_statement(merchant)
+    clock.advance(settlement.WEEK)
+    return Statement.objects.get(merchant=merchant)
+
+
+def close_statement(statement: Statement) -> None:
+    statement_close(statement_id=statement.pk, actor=TESTER)
+
+
+def large_payout(_world: World) -> Payout:
+    merchant = make_merchant()
+    settlement.give_account(merchant)
+    return settlement.make_payout(merchant, 2_000_000)
+
+
+def approve_first(payout: Payout) -> None:
+    payout_approve(payout_id=payout.pk, actor=settlement.ANNA)
+
+
+def approve_second(payout: Payout) -> None:
+    payout_approve(payout_id=payout.pk, actor=settlement.BORIS)
+
+
+def never_leaves(payout: Payout) -> str:
+    """Each has counted the own word alone."""
+    left = Payout.objects.get(pk=payout.pk).status == "approved"
+    return "" if left else "two have approved it, and it waits for ever"
 
 
 def none(_thing: object) -> str:

@@ -95,6 +95,18 @@ LOCKS: dict[str, tuple[ModuleType, Race]] = {
         payments.locks,
         Race(races.sent_refund, races.hear_of_refund, races.hear_of_refund, races.none),
     ),
+    "lock_payee": (
+        payments.locks,
+        Race(races.merchant_who_has_sold, races.open_statement, races.open_statement, races.none),
+    ),
+    "lock_statement": (
+        payments.locks,
+        Race(races.due_statement, races.close_statement, races.close_statement, races.none),
+    ),
+    "lock_payout": (
+        payments.locks,
+        Race(races.large_payout, races.approve_first, races.approve_second, races.never_leaves),
+    ),
     "lock_history": (inventory.locks, TAKE_BACK),
     "lock_shipment": (delivery.locks, SCAN),
     "lock_shipments": (

@@ -45,6 +45,11 @@ SOUND: dict[str, Row] = {
         "currency": "EUR",
         "ends_at": None,
     },
+    "payments_statement": {
+        "status": "closed",
+        "period_from": "2026-01-01T00:00Z",
+        "period_to": "2026-01-08T00:00Z",
+    },
 }
 # What breaks each CHECK.
 BREAKS: dict[str, Row] = {
@@ -58,6 +63,9 @@ BREAKS: dict[str, Row] = {
     "payments_channelfact_one_subject": {"refund_id": 1},
     "payments_refund_amount_positive": {"amount_minor": 0},
     "payments_refundshare_amount_positive": {"amount_minor": 0},
+    "payments_statement_period": {"period_to": "2026-01-01T00:00Z"},
+    "payments_statement_closing": {"closing_minor": None},
+    "payments_payout_amount_positive": {"amount_minor": 0},
     "inventory_stockitem_bounds": {"reserved": 2},
     "inventory_reservation_quantity": {"quantity": 0},
     "inventory_reservation_bounds": {"shipped_quantity": 2},
@@ -112,6 +120,8 @@ BROKEN_TOO = {
 IN_STATE: dict[str, Row] = {
     "inventory_reservation_live_once": {"status": "held"},
     "payments_attempt_one_open": {"status": "created"},
+    "payments_statement_one_open": {"status": "open", "closing_minor": None},
+    "payments_payouthold_one": {"released_at": None},
     "orders_cancelrequest_one_open": {"status": "requested"},
     "core_alarm_open_once": {"resolved_at": None},
 }

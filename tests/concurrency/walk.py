@@ -57,17 +57,21 @@ from orders.services.summary import order_group_summarise
 from orders.services.voucher import cart_voucher_remove, cart_voucher_set
 from orders.services.voucher_terms import voucher_amend, voucher_resume, voucher_stop
 from payments.channels.base import Answer
-from payments.models import Attempt, Refund
+from payments.models import Attempt, Payout, Refund
 from payments.services.collect import attempt_answer_record
 from payments.services.hooks import hook_process as channel_hook_process
+from payments.services.payee import merchant_account_change, payout_hold, payout_release
+from payments.services.payout import payout_approve, payout_retry, payout_send
 from payments.services.refund import (
     refund_answer_record,
     refund_fact_record,
     refund_retry,
     refund_send,
 )
-from tests.factories import TESTER, make_customer
-from tests.factories.money import say
+from payments.services.statement import statement_close, statement_open
+from payments.statements import due_statement_ids
+from tests.factories import TESTER, make_customer, make_merchant, settlement
+from tests.factories.money import make_sent_refund, say
 from tests.factories.parcels import SCANNED_AT, make_method
 from tests.factories.story import (
     BUYER,
@@ -108,6 +112,7 @@ def walk() -> None:
     capture_twice()
     take_up_again()
     use_vouchers()
+    pay_merchants()
     hear_from_outside()
     deliver_events()
     tell_by_mail()
@@ -348,6 +353,30 @@ def use_vouchers() -> None:
     voucher_stop(voucher_id=voucher.pk, reason="enough", actor=TESTER)
     voucher_resume(voucher_id=voucher.pk, reason="not yet", actor=TESTER)
     assert counting(voucher) == 1
+
+
+def pay_merchants() -> None:
+    """A payout is held and released, fails once, and another statement nets what was given back."""
+    merchant = make_merchant()
+    payment = settlement.sell(merchant)
+    statement_open(merchant_id=merchant.pk, currency="EUR", actor=TESTER)
+    clock.advance(settlement.WEEK)
+    [statement_id] = due_statement_ids()
+    statement_close(statement_id=statement_id, actor=TESTER)
+    payout_hold(merchant_id=merchant.pk, reason="a check", until=None, actor=TESTER)
+    payout_release(merchant_id=merchant.pk, actor=TESTER)
+    merchant_account_change(
+        merchant_id=merchant.pk, holder="Ada", iban=settlement.IBAN, actor=TESTER
+    )
+    payout = Payout.objects.get(statement=statement_id)
+    for status in ("failed", "paid"):
+        payout_approve(payout_id=payout.pk, actor=settlement.ANNA)
+        payout_send(payout_id=payout.pk, actor=TESTER)
+        payout = settlement.answered(payout, status)
+        if status == "failed":
+            payout = payout_retry(payout_id=payout.pk, actor=settlement.ANNA)
+    make_sent_refund(payment, 50_000)
+    settlement.end_period()
 
 
 def answered(attempt: Attempt, status: str) -> None:
