@@ -7,6 +7,7 @@ from http import HTTPStatus
 from typing import Any
 
 from . import fields, transactions
+from .faults import Faults
 from .payments import OUTCOMES, NewPayment, Payment, Payments
 from .refunds import Refunds
 from .server import Answer, Request, Route, bad_request, json_answer
@@ -20,13 +21,13 @@ PAGE_LIMIT = 1000
 
 
 class Api:
-    def __init__(self, payments: Payments, refunds: Refunds) -> None:
+    def __init__(self, payments: Payments, refunds: Refunds, faults: Faults) -> None:
         self._payments = payments
         self._refunds = refunds
+        self._faults = faults
 
     def routes(self) -> list[Route]:
-        return [
-            Route("GET", "/healthz", self.health),
+        money = [
             Route("POST", "/payments", self.create),
             Route("GET", "/payments/{}", self.payment),
             Route("POST", "/payments/{}/capture", self.capture),
@@ -34,7 +35,11 @@ class Api:
             Route("POST", "/refunds", self.refund),
             Route("GET", "/refunds/{}", self.refund_of_key),
             Route("GET", "/transactions", self.transactions),
+        ]
+        return [
+            Route("GET", "/healthz", self.health),
             Route("POST", "/control/release", self.release),
+            *[self._faults.spoiled(route) for route in money],
         ]
 
     def health(self, request: Request) -> Answer:
