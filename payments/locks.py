@@ -1,4 +1,4 @@
-"""The locks on money. `orders/locks.py` tells the global order: payments, attempts, refunds.
+"""The locks on money. `orders/locks.py` tells the global order: payments, attempts, refunds, differences.
 
 Whatever happens to an attempt or a refund happens under its payment's lock, which is taken first.
 """
@@ -10,7 +10,7 @@ from django.utils.translation import gettext_lazy as _
 from core.errors import NotFound
 from core.ids import gene_of
 from core.locks import locked
-from payments.models import Attempt, Payment, Refund
+from payments.models import Attempt, Difference, Payment, Refund
 
 
 def lock_payments(*, reference: int) -> list[Payment]:
@@ -44,3 +44,11 @@ def lock_refund(refund_id: int) -> Refund:
         refund.payment = payment
         return refund
     raise NotFound("refund.unknown", _("There is no such refund."), id=str(refund_id))
+
+
+def lock_difference(difference_id: int) -> Difference:
+    """A difference between a channel and us, locked. Raises NotFound `difference.unknown`."""
+    rows = Difference.objects.filter(pk=difference_id, shard_key=gene_of(difference_id))
+    for difference in locked(rows):
+        return difference
+    raise NotFound("difference.unknown", _("There is no such difference."), id=str(difference_id))

@@ -208,6 +208,7 @@ class ChannelFact(GroupModel):
         ANSWER = "answer"
         WEBHOOK = "webhook"
         QUERY = "query"
+        RECON = "recon"
 
     attempt = models.ForeignKey(Attempt, on_delete=models.PROTECT, null=True, related_name="facts")
     refund = models.ForeignKey(
