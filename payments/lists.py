@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from django.db import connection
-from django.db.models import Exists, F, OuterRef, Q, QuerySet, Subquery
+from django.db.models import Case, Exists, F, OuterRef, Q, QuerySet, Subquery, Value, When
 
 from core import clock
 from core.ids import decode
@@ -29,6 +29,8 @@ LATE_ROWS = timedelta(minutes=30)
 DAYS_BACK = 7
 NEAR = timedelta(days=1)
 MOST_SUGGESTED = 3
+# Why another payment may be meant.
+REFERENCE, AMOUNT, AMOUNT_AND_TIME = "reference", "amount", "amount and time"
 
 # What our book has of a channel's day, by the channel's own time where it lists the movement: what
 # moved through the clearing account, and the fees booked of it.
@@ -224,6 +226,35 @@ def settled_names(channel: str, names: Iterable[tuple[str, str]]) -> dict[tuple[
     return settled
 
 
+def with_suggestion(rows: QuerySet[Difference]) -> QuerySet[Difference]:
+    """With `suggested`: why another payment may be meant, as the first of `suggestions()` has it."""
+    kinds = Difference.Kind
+    known = Attempt.objects.filter(channel_ref=OuterRef("ref")).exclude(payment=OuterRef("payment"))
+    opposite = open_differences().filter(
+        kind__in=(kinds.ONLY_HERE, kinds.ONLY_THERE),
+        channel=OuterRef("channel"),
+        about=OuterRef("about"),
+        currency=OuterRef("currency"),
+        ours_minor=OuterRef("theirs_minor"),
+        theirs_minor=OuterRef("ours_minor"),
+    )
+    awaited = Attempt.objects.filter(
+        amount_minor=OuterRef("theirs_minor"),
+        currency=OuterRef("currency"),
+        status_changed_at__gte=OuterRef("found_at") - NEAR,
+        payment__captured_minor=0,
+    )
+    alone = Q(kind__in=(kinds.ONLY_HERE, kinds.ONLY_THERE))
+    return rows.annotate(
+        suggested=Case(
+            When(Exists(known), then=Value(REFERENCE)),
+            When(alone & Exists(opposite), then=Value(AMOUNT)),
+            When(Q(kind=kinds.ONLY_THERE) & Exists(awaited), then=Value(AMOUNT_AND_TIME)),
+            default=Value(""),
+        )
+    )
+
+
 def suggestions(difference: Difference) -> list[Suggestion]:
     """What a difference may be about: the same reference, or the same amount at about that time."""
     found = [*_by_reference(difference), *_opposite(difference), *_by_amount(difference)]
@@ -235,7 +266,7 @@ def _by_reference(difference: Difference) -> list[Suggestion]:
     rows = Attempt.objects.filter(
         channel__in=listed_with(difference.channel), channel_ref=difference.ref
     )
-    return [Suggestion("reference", row.channel_ref, row.payment_id) for row in rows[:2]]
+    return [Suggestion(REFERENCE, row.channel_ref, row.payment_id) for row in rows[:2]]
 
 
 def _opposite(difference: Difference) -> list[Suggestion]:
@@ -251,7 +282,7 @@ def _opposite(difference: Difference) -> list[Suggestion]:
         ours_minor=difference.theirs_minor,
         theirs_minor=difference.ours_minor,
     )
-    return [Suggestion("amount", row.ref, row.payment_id) for row in rows[:2] if kind]
+    return [Suggestion(AMOUNT, row.ref, row.payment_id) for row in rows[:2] if kind]
 
 
 def _by_amount(difference: Difference) -> list[Suggestion]:
@@ -265,4 +296,4 @@ def _by_amount(difference: Difference) -> list[Suggestion]:
         status_changed_at__gte=difference.found_at - NEAR,
         payment__captured_minor=0,
     ).order_by(F("status_changed_at").desc())
-    return [Suggestion("amount and time", row.channel_ref, row.payment_id) for row in rows[:2]]
+    return [Suggestion(AMOUNT_AND_TIME, row.channel_ref, row.payment_id) for row in rows[:2]]

@@ -35,6 +35,7 @@ class Menu(TextChoices):
 
     ORDERS = "orders", _("Orders")
     GOODS = "goods", _("Goods")
+    MONEY = "money", _("Money")
     PEOPLE = "people", _("People")
     KERNEL = "kernel", _("Machine room")
 

@@ -172,6 +172,20 @@ def hear_of_refund(refund: Refund) -> None:
     refund_answer_record(refund_id=refund.id, answer=answer, actor=CHANNEL)
 
 
+def differing_fee(_world: World) -> Difference:
+    """The channel's list has had two fees of one payment."""
+    attempt = make_captured(1000).attempts.get()
+    for fee_minor in (39, 45):
+        listed(attempt, fee_minor=fee_minor)
+    return Difference.objects.latest("pk")
+
+
+def accept_fee(difference: Difference) -> None:
+    difference_settle(
+        difference_id=difference.pk, verdict="theirs", reason="their tariff", actor=FINANCE
+    )
+
+
 def none(_thing: object) -> str:
     """Only an error would tell."""
     return ""

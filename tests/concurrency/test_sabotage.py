@@ -91,6 +91,10 @@ LOCKS: dict[str, tuple[ModuleType, Race]] = {
         payments.locks,
         Race(races.sent_refund, races.hear_of_refund, races.hear_of_refund, races.none),
     ),
+    "lock_difference": (
+        payments.locks,
+        Race(races.differing_fee, races.accept_fee, races.accept_fee, races.none),
+    ),
     "lock_history": (inventory.locks, TAKE_BACK),
     "lock_shipment": (delivery.locks, SCAN),
     "lock_shipments": (

@@ -26,6 +26,7 @@ SOMETHING = {
     "jsonb": "{}",
     "bytea": "",
     "timestamp with time zone": "2026-11-01T00:00Z",
+    "date": "2026-11-01",
     "interval": "0",
     "uuid": "00000000-0000-0000-0000-000000000001",
 }
@@ -37,6 +38,7 @@ SOUND: dict[str, Row] = {
     "orders_order": {"delivery_minor": 0},
     "orders_orderline": {"shipped_quantity": 0, "cancelled_quantity": 0},
     "payments_channelfact": {"refund_id": None},
+    "payments_reconciliationtotal": {"difference_minor": -1},
 }
 # What breaks each CHECK.
 BREAKS: dict[str, Row] = {
@@ -50,6 +52,7 @@ BREAKS: dict[str, Row] = {
     "payments_channelfact_one_subject": {"refund_id": 1},
     "payments_refund_amount_positive": {"amount_minor": 0},
     "payments_refundshare_amount_positive": {"amount_minor": 0},
+    "payments_daytotal_difference": {"difference_minor": 0},
     "inventory_stockitem_bounds": {"reserved": 2},
     "inventory_reservation_quantity": {"quantity": 0},
     "inventory_reservation_bounds": {"shipped_quantity": 2},
