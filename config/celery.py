@@ -28,6 +28,8 @@ ROUTES = {
     "core.tasks.deliver_external_stream": {"queue": "external"},
     "payments.tasks.ask_after_*": {"queue": "external"},
     "payments.tasks.send_*": {"queue": "external"},
+    "payments.tasks.reconcile_channel": {"queue": "external"},
+    "payments.tasks.close_day": {"queue": "external"},
     # A hint for each unpaid group: thousands at once, after a rush.
     "orders.tasks.expire_group": {"queue": "default"},
     "*.tasks.*": {"queue": "clocks"},
@@ -44,6 +46,8 @@ BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
     "close-due-statements": {"task": "payments.tasks.close_due_statements", "schedule": 300.0},
     # Attempts, refunds and payouts whose outcome nobody has told for two minutes.
     "ask-channels": {"task": "payments.tasks.ask_channels", "schedule": 30.0},
+    # Each channel's list is due hourly, each of its days once it is over; what failed is due again.
+    "reconcile": {"task": "payments.tasks.reconcile_due", "schedule": 300.0},
     # The monitor, last: what the others have left undone.
     "watch": {"task": "core.tasks.watch", "schedule": 30.0},
     "watch-books": {"task": "core.tasks.watch_books", "schedule": 300.0},

@@ -1,7 +1,7 @@
 """The global lock order, and the locks on the story's own rows.
 
     cart → group → orders by id → cancel requests → payments → attempts → captures → refunds
-    → shipments → returns → vouchers → merchants → statements → payouts
+    → differences → shipments → returns → vouchers → merchants → statements → payouts
     → reservations (each by id) → outbox streams
     → stock rows by id, last, and then commit
 

@@ -2,13 +2,19 @@
 
 from core.audit import invariant
 from payments.channels import sandbox  # noqa: F401 it registers itself
-from payments.channels.base import slow_channels
+from payments.channels.base import listed_with, listing_channels, slow_channels
 
 # Since when an attempt's outcome is owed: of a channel whose money takes days, since they are over.
 OWED_SINCE = """
     greatest(attempt.status_changed_at,
              CASE WHEN attempt.channel = ANY (ARRAY[{slow}]::text[]) THEN attempt.expires_at END)
 """.format(slow=", ".join(f"'{name}'" for name in slow_channels()))
+# Which channel's list has the movements of which channel.
+LISTED = "(VALUES {}) AS listed (lister, channel)".format(
+    ", ".join(
+        f"('{lister}', '{name}')" for lister in listing_channels() for name in listed_with(lister)
+    )
+)
 
 invariant(
     "I06",
@@ -139,6 +145,43 @@ invariant(
     GROUP BY fact.id
     HAVING count(DISTINCT posting.id) <> 1 OR coalesce(sum(entry.amount_minor), 0)
            <> fact.amount_minor * CASE fact.kind WHEN 'captured' THEN 1 ELSE -1 END
+    """,
+)
+invariant(
+    "I29",
+    "inv_29_recon",
+    "what a channel lists is booked just so, and what is booked is listed, or else it is in the queue",
+    f"""
+    SELECT record.channel, record.kind, record.ref,
+           CASE WHEN told.id IS NULL THEN 'only there' ELSE 'another amount' END AS why
+    FROM payments_channelrecord record
+    LEFT JOIN (SELECT fact.*, listed.lister FROM payments_channelfact fact
+               JOIN {LISTED} ON listed.channel = fact.channel) AS told
+         ON told.lister = record.channel AND told.kind = record.kind
+         AND told.channel_ref = record.ref AND told.shard_key = record.shard_key
+    WHERE (told.id IS NULL OR told.amount_minor <> record.amount_minor
+           OR told.currency <> record.currency)
+      AND NOT EXISTS (SELECT FROM payments_difference difference
+                      WHERE difference.channel = record.channel AND difference.ref = record.ref
+                        AND difference.about = record.kind
+                        AND difference.shard_key = record.shard_key)
+    UNION ALL
+    SELECT listed.lister, fact.kind, fact.channel_ref, 'only here'
+    FROM payments_channelfact fact
+    JOIN {LISTED} ON listed.channel = fact.channel
+    JOIN (SELECT channel, min(since) + interval '2 hours' AS since,
+                 max(until) - interval '26 hours' AS until
+          FROM payments_reconciliationrun GROUP BY channel) AS covered
+         ON covered.channel = listed.lister
+    WHERE fact.kind IN ('captured', 'refund_succeeded')
+      AND fact.at >= covered.since AND fact.at < covered.until
+      AND NOT EXISTS (SELECT FROM payments_channelrecord record
+                      WHERE record.channel = listed.lister AND record.kind = fact.kind
+                        AND record.ref = fact.channel_ref AND record.shard_key = fact.shard_key)
+      AND NOT EXISTS (SELECT FROM payments_difference difference
+                      WHERE difference.channel = listed.lister AND difference.about = fact.kind
+                        AND difference.ref = fact.channel_ref
+                        AND difference.shard_key = fact.shard_key)
     """,
 )
 invariant(
@@ -287,5 +330,38 @@ invariant(
          ON completion.kind = 'completion' AND completion.ref = 'order:' || order_id
     WHERE booked.minor < 0
        OR (completion.id IS NULL AND coalesce(held.minor, 0) <> coalesce(booked.minor, 0))
+    """,
+)
+invariant(
+    "P16",
+    "payments_16_channel_fees",
+    "the fee of each row that a channel lists is booked once, and no other fee but what was accepted",
+    """
+    SELECT 'record' AS noun, record.id, record.fee_minor, -coalesce(sum(entry.amount_minor), 0) AS minor
+    FROM payments_channelrecord record
+    LEFT JOIN payments_ledgertransaction posting ON posting.shard_key = record.shard_key
+         AND posting.kind = 'channel_fee' AND posting.ref = 'record:' || record.id
+    LEFT JOIN payments_ledgerentry entry ON entry.transaction_id = posting.id
+         AND entry.account_id = 'channel_clearing:' || record.currency
+    GROUP BY record.id HAVING record.fee_minor <> -coalesce(sum(entry.amount_minor), 0)
+    UNION ALL
+    SELECT 'posting', posting.id, 0, 0
+    FROM payments_ledgertransaction posting
+    LEFT JOIN payments_channelrecord record ON posting.ref = 'record:' || record.id
+    LEFT JOIN payments_differenceresolution resolution
+         ON posting.ref = 'difference:' || resolution.difference_id AND resolution.verdict = 'theirs'
+    WHERE posting.kind = 'channel_fee' AND record.id IS NULL AND resolution.id IS NULL
+    """,
+)
+invariant(
+    "P17",
+    "payments_17_certificates",
+    "a day is certified as level only where nothing is left between its two sides",
+    """
+    SELECT certificate.channel, certificate.day, certificate.number, total.currency,
+           total.difference_minor
+    FROM payments_reconciliationday certificate
+    JOIN payments_reconciliationtotal total ON total.certificate_id = certificate.id
+    WHERE certificate.is_level AND total.difference_minor <> 0
     """,
 )

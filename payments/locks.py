@@ -1,4 +1,4 @@
-"""The locks on money. `orders/locks.py` tells the global order: payments, attempts, captures, refunds.
+"""The locks on money; `orders/locks.py` tells the global order.
 
 Whatever happens to an attempt or a refund happens under its payment's lock, which is taken first;
 whatever happens to a statement or a payout, under its merchant's.
@@ -12,7 +12,7 @@ from accounts.models import Merchant
 from core.errors import NotFound
 from core.ids import gene_of
 from core.locks import locked
-from payments.models import Attempt, Capture, Payment, Payout, Refund, Statement
+from payments.models import Attempt, Capture, Difference, Payment, Payout, Refund, Statement
 
 
 def lock_payments(*, reference: int) -> list[Payment]:
@@ -87,3 +87,11 @@ def lock_payout(payout_id: int) -> Payout:
         payout.merchant = merchant
         return payout
     raise NotFound("payout.unknown", _("There is no such payout."), id=str(payout_id))
+
+
+def lock_difference(difference_id: int) -> Difference:
+    """A difference between a channel and us, locked. Raises NotFound `difference.unknown`."""
+    rows = Difference.objects.filter(pk=difference_id, shard_key=gene_of(difference_id))
+    for difference in locked(rows):
+        return difference
+    raise NotFound("difference.unknown", _("There is no such difference."), id=str(difference_id))

@@ -7,11 +7,14 @@ from django.utils.translation import gettext_lazy as _
 from accounts.actors import system
 from core.monitor import Condition, Owner, Pace, watch_for
 from payments.audit import OWED_SINCE
+from payments.channels.base import listing_channels
+from payments.models import Difference, ReconciliationDay, ReconciliationRun
 from payments.services.refund import refund_retry
 from payments.tasks import (
     ask_after_attempt,
     ask_after_payout,
     close_due_statements,
+    reconcile_channel,
     send_payout,
     send_refund,
 )
@@ -49,6 +52,14 @@ def _pay(payout_id: int) -> object:
 
 def _close(_merchant_id: int) -> object:
     return close_due_statements.delay()
+
+
+def _reconcile(subject_id: int) -> object:
+    """The channel that a difference, a certificate or a list is of; just listed, it is left alone."""
+    for model in (Difference, ReconciliationDay, ReconciliationRun):
+        for row in model._default_manager.filter(pk=subject_id):
+            return reconcile_channel.delay(row.channel)
+    return None
 
 
 def _retry(refund_id: int) -> object:
@@ -203,5 +214,48 @@ watch_for(
         repair=_close,
         runbook="The clock `close-due-statements` should have closed it: see S16, and the worker's log"
         " for what `statement_close` refuses. Until then its merchant is not paid.",
+    )
+)
+watch_for(
+    Condition(
+        code="S15",
+        name="channel_differs",
+        words=_("A channel's report and our book differ"),
+        owner=Owner.FINANCE,
+        warn_after=timedelta(days=1),
+        page_after=timedelta(days=2),
+        # Differences that nobody has settled; days that were not level; the end of each channel's
+        # last list, so that one that can't be read any more is missed.
+        sql="""
+            SELECT difference.id AS subject, difference.found_at AS since
+            FROM payments_difference difference
+            WHERE NOT EXISTS (SELECT FROM payments_differenceresolution resolution
+                              WHERE resolution.difference_id = difference.id
+                                AND resolution.shard_key = difference.shard_key)
+            UNION ALL
+            SELECT certificate.id, certificate.at
+            FROM payments_reconciliationday certificate
+            WHERE NOT certificate.is_level
+              AND NOT EXISTS (SELECT FROM payments_reconciliationday later
+                              WHERE later.channel = certificate.channel
+                                AND later.day = certificate.day
+                                AND later.number > certificate.number)
+            UNION ALL
+            SELECT run.id, run.until
+            FROM payments_reconciliationrun run
+            WHERE run.channel = ANY (%(channels)s)
+              AND NOT EXISTS (SELECT FROM payments_reconciliationrun later
+                              WHERE later.channel = run.channel AND later.until > run.until)
+        """,
+        pace=Pace.SLOW,
+        parameters=lambda: {"channels": listing_channels()},
+        repair=_reconcile,
+        runbook="The console's list of differences has what the channel lists and our book lacks, or the"
+        " other way round, with what it may be about. The repair lists the channel once more, which"
+        " settles what has only come late. What stays is for finance: see at the channel what is true,"
+        " then settle it with the reason; a fee of the channel's can be taken over into the book."
+        " `manage.py reconcile --channel NAME --since 26h` reads a list again, `--day YYYY-MM-DD`"
+        " certifies a day anew once its differences are settled. A channel whose list can't be read any"
+        " more stands here too: its worker's log says why.",
     )
 )

@@ -1,15 +1,25 @@
-"""Celery's edges of the money: whoever owes us an outcome for too long is asked for it."""
+"""Celery's edges of the money: who owes us an outcome is asked for it, and channels are reconciled with."""
+
+from datetime import date
 
 from celery import shared_task
 
-from accounts.actors import Actor, Role
+from accounts.actors import Actor, Role, system
 from payments.channels import payout as payout_channel
-from payments.channels.base import ChannelDown, ChannelRefused, channel_named
+from payments.channels.base import (
+    ChannelDown,
+    ChannelRefused,
+    channel_named,
+    listing_channels,
+)
 from payments.handlers import pay_at_channel, refund_at_channel
+from payments.lists import channels_due, days_due, listed_just_now
 from payments.models import Attempt, ChannelFact, Payout, Refund
 from payments.selectors import unknown_attempt_ids, unknown_refund_ids
 from payments.services.collect import attempt_answer_record
+from payments.services.day import settlement_day_close
 from payments.services.payout import payout_answer_record
+from payments.services.reconcile import channel_reconcile
 from payments.services.refund import refund_answer_record
 from payments.services.statement import settle_due
 from payments.statements import unknown_payout_ids
@@ -84,3 +94,28 @@ def send_payout(payout_id: int) -> None:
 def close_due_statements() -> None:
     """Opens the statements that are missing and closes those whose period is over."""
     settle_due()
+
+
+@shared_task
+def reconcile_due() -> None:
+    """Has every channel listed that has not been for an hour, and every day closed that is over."""
+    for channel in channels_due():
+        reconcile_channel.delay(channel)
+    for channel in listing_channels():
+        for day in days_due(channel):
+            close_day.delay(channel, day.isoformat())
+
+
+@shared_task(throws=(ChannelDown, ChannelRefused))
+def reconcile_channel(channel: str) -> None:
+    """Takes in what the channel lists, unless somebody has done so within the last minute."""
+    if not listed_just_now(channel):
+        channel_reconcile(channel=channel, actor=system("reconciliation"))
+
+
+@shared_task(throws=(ChannelDown, ChannelRefused))
+def close_day(channel: str, day: str) -> None:
+    """Certifies a day; while the channel does not answer the clock asks again."""
+    settlement_day_close(
+        channel=channel, day=date.fromisoformat(day), actor=system("reconciliation")
+    )

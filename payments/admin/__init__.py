@@ -1,5 +1,5 @@
-"""Statements and payouts in the consoles."""
+"""The money in the consoles."""
 
-from payments.admin import payouts, statements
+from payments.admin import differences, payouts, statements
 
-__all__ = ["payouts", "statements"]
+__all__ = ["differences", "payouts", "statements"]

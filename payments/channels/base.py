@@ -135,11 +135,27 @@ class Channel(Protocol):
 NOT_FOUND = "not_found"  # the code of a refusal for a key that the channel does not know
 
 _channels: dict[str, Channel] = {}
+_listed_by: dict[str, str | None] = {}
 
 
-def register(name: str, channel: Channel) -> None:
-    """Makes a channel known by its name."""
+def register(name: str, channel: Channel, *, listed_by: str | None = "") -> None:
+    """Makes a channel known by its name.
+
+    `listed_by` names another channel whose list has this one's movements too; None: nobody lists
+    them, and there is nothing to reconcile with.
+    """
     _channels[name] = channel
+    _listed_by[name] = name if listed_by == "" else listed_by
+
+
+def listing_channels() -> list[str]:
+    """The names of the channels with a list of what they have moved."""
+    return sorted(name for name, lister in _listed_by.items() if lister == name)
+
+
+def listed_with(name: str) -> list[str]:
+    """The names of the channels whose movements stand in that channel's list."""
+    return sorted(listed for listed, lister in _listed_by.items() if lister == name)
 
 
 def slow_channels() -> list[str]:

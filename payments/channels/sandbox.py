@@ -1,7 +1,9 @@
 """The sandbox channel: a provider of our own, spoken to over HTTP like any other."""
 
+import csv
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
-from datetime import timedelta
+from datetime import date, datetime, timedelta
 from functools import cache
 from http import HTTPStatus
 from typing import Any
@@ -10,10 +12,21 @@ import httpx
 from django.conf import settings
 
 from core.parallel import limit
-from payments.channels.base import Answer, CaptureAt, ChannelDown, ChannelRefused, Charge, register
+from payments.channels.base import (
+    Answer,
+    CaptureAt,
+    ChannelDown,
+    ChannelRefused,
+    Charge,
+    Movement,
+    register,
+)
 
 NAME, TRANSFER = "sandbox", "sandbox_transfer"
 TIMEOUT_SECONDS = 5
+ROWS_PER_PAGE = 1000
+KINDS = {"capture": "captured", "refund": "refund_succeeded"}
+TOTAL = "total"
 
 
 class Sandbox:
@@ -59,6 +72,29 @@ class Sandbox:
         """What became of a refund."""
         return _refund(call("GET", f"/refunds/{key}"))
 
+    def movements(self, since: datetime) -> Iterator[Movement]:
+        """What has been captured and given back since then, page by page, the oldest first."""
+        cursor = "0"
+        while cursor:
+            asked = {"since": since.isoformat(), "limit": str(ROWS_PER_PAGE), "cursor": cursor}
+            page = call("GET", f"/transactions?{httpx.QueryParams(asked)}")
+            yield from (_movement(row, amount_minor=row["amount_minor"]) for row in page["data"])
+            cursor = page["next_cursor"]
+
+    def report(self, day: date) -> list[Movement]:
+        """The rows of a day's settlement file. Raises ChannelDown where they miss their totals."""
+        rows = list(csv.DictReader(_ask("GET", f"/settlements/{day}.csv").text.splitlines()))
+        movements = [
+            _movement(row, amount_minor=abs(int(row["gross_minor"])))
+            for row in rows
+            if row["id"] != TOTAL
+        ]
+        if _totals(row for row in rows if row["id"] == TOTAL) != _totals(
+            row for row in rows if row["id"] != TOTAL
+        ):
+            raise ChannelDown(f"the settlement file of {day} does not sum up")
+        return movements
+
     def _change(self, key: str, verb: str) -> Answer:
         try:
             return _payment(call("POST", f"/payments/{key}/{verb}"))
@@ -100,6 +136,11 @@ def _client() -> httpx.Client:
 
 def call(method: str, path: str, **members: Any) -> dict[str, Any]:
     """Speaks to the provider and answers its document. Raises ChannelDown, ChannelRefused."""
+    return _document(_ask(method, path, **members))
+
+
+def _ask(method: str, path: str, **members: Any) -> httpx.Response:
+    """An answer that is a success. Raises ChannelDown, ChannelRefused."""
     try:
         response = _client().request(
             method,
@@ -107,14 +148,22 @@ def call(method: str, path: str, **members: Any) -> dict[str, Any]:
             json=members or None,
             timeout=limit(TIMEOUT_SECONDS),
         )
-        document: dict[str, Any] = response.json()
-    except (httpx.HTTPError, ValueError) as error:
+    except httpx.HTTPError as error:
         raise ChannelDown(repr(error)) from error
     if response.is_success:
-        return document
+        return response
+    document = _document(response)
     if response.is_server_error or response.status_code == HTTPStatus.TOO_MANY_REQUESTS:
         raise ChannelDown(f"{response.status_code} {document}")
     raise ChannelRefused(document.pop("error", str(response.status_code)), **document)
+
+
+def _document(response: httpx.Response) -> dict[str, Any]:
+    try:
+        document: dict[str, Any] = response.json()
+    except ValueError as error:
+        raise ChannelDown(repr(error)) from error
+    return document
 
 
 def _payment(document: dict[str, Any]) -> Answer:
@@ -138,5 +187,27 @@ def _refund(document: dict[str, Any]) -> Answer:
     )
 
 
+def _movement(row: dict[str, Any], *, amount_minor: int) -> Movement:
+    return Movement(
+        kind=KINDS[row["kind"]],
+        key=row["key"],
+        ref=row["ref"],
+        amount_minor=amount_minor,
+        currency=row["currency"],
+        fee_minor=int(row["fee_minor"]),
+        at=datetime.fromisoformat(row["at"]),
+    )
+
+
+def _totals(rows: Iterable[dict[str, Any]]) -> dict[str, tuple[int, int, int]]:
+    """Gross, fee and net per currency."""
+    sums: dict[str, tuple[int, int, int]] = {}
+    for row in rows:
+        gross, fee, net = sums.get(row["currency"], (0, 0, 0))
+        more_gross, more_fee, more_net = (int(row[f"{n}_minor"]) for n in ("gross", "fee", "net"))
+        sums[row["currency"]] = (gross + more_gross, fee + more_fee, net + more_net)
+    return sums
+
+
 register(NAME, Sandbox())
-register(TRANSFER, Transfer())
+register(TRANSFER, Transfer(), listed_by=NAME)

@@ -1,7 +1,15 @@
-"""All money: payments and attempts, refunds, the ledger, statements and payouts."""
+"""All money: payments and attempts, refunds, the ledger, settlement, what channels list of it."""
 
 from payments.models.ledger import LedgerAccount, LedgerEntry, LedgerTransaction
 from payments.models.payment import Attempt, Capture, ChannelFact, Payment, PaymentShare
+from payments.models.reconcile import (
+    ChannelRecord,
+    Difference,
+    DifferenceResolution,
+    ReconciliationDay,
+    ReconciliationRun,
+    ReconciliationTotal,
+)
 from payments.models.refund import Refund, RefundShare
 from payments.models.settlement import (
     MerchantAccount,
@@ -17,6 +25,9 @@ __all__ = [
     "Attempt",
     "Capture",
     "ChannelFact",
+    "ChannelRecord",
+    "Difference",
+    "DifferenceResolution",
     "LedgerAccount",
     "LedgerEntry",
     "LedgerTransaction",
@@ -27,6 +38,9 @@ __all__ = [
     "PayoutApproval",
     "PayoutFact",
     "PayoutHold",
+    "ReconciliationDay",
+    "ReconciliationRun",
+    "ReconciliationTotal",
     "Refund",
     "RefundShare",
     "Statement",

@@ -327,7 +327,7 @@ class ChannelFact(GroupModel):
         ANSWER = "answer"
         WEBHOOK = "webhook"
         QUERY = "query"
-        RECONCILIATION = "recon"
+        RECON = "recon"
 
     attempt = models.ForeignKey(Attempt, on_delete=models.PROTECT, null=True, related_name="facts")
     capture = models.ForeignKey(Capture, on_delete=models.PROTECT, null=True, related_name="facts")

@@ -7,6 +7,7 @@ from http import HTTPStatus
 from typing import Any
 
 from . import fields, transactions
+from .faults import Faults
 from .payments import OUTCOMES, NewPayment, Payment, Payments
 from .payouts import NewPayout, Payouts
 from .refunds import Refunds
@@ -23,14 +24,16 @@ PAGE_LIMIT = 1000
 
 
 class Api:
-    def __init__(self, payments: Payments, refunds: Refunds, payouts: Payouts) -> None:
+    def __init__(
+        self, payments: Payments, refunds: Refunds, payouts: Payouts, faults: Faults
+    ) -> None:
         self._payments = payments
         self._refunds = refunds
         self._payouts = payouts
+        self._faults = faults
 
     def routes(self) -> list[Route]:
-        return [
-            Route("GET", "/healthz", self.health),
+        money = [
             Route("POST", "/payments", self.create),
             Route("GET", "/payments/{}", self.payment),
             Route("POST", "/payments/{}/capture", self.capture),
@@ -40,8 +43,12 @@ class Api:
             Route("POST", "/payouts", self.payout),
             Route("GET", "/payouts/{}", self.payout_of_key),
             Route("GET", "/transactions", self.transactions),
+        ]
+        return [
+            Route("GET", "/healthz", self.health),
             Route("POST", "/control/release", self.release),
             Route("POST", "/control/release_payout", self.release_payout),
+            *[self._faults.spoiled(route) for route in money],
         ]
 
     def health(self, request: Request) -> Answer:

@@ -24,6 +24,7 @@ TABLES = {
     "payments": "payments_payment",
     "attempts": "payments_attempt",
     "refunds": "payments_refund",
+    "differences": "payments_difference",
     "shipments": "delivery_shipment",
     "vouchers": "orders_voucher",
     "merchants": "accounts_merchant",

@@ -220,6 +220,20 @@ def never_leaves(payout: Payout) -> str:
     return "" if left else "two have approved it, and it waits for ever"
 
 
+def differing_fee(_world: World) -> Difference:
+    """The channel's list has had two fees of one payment."""
+    attempt = make_captured(1000).attempts.get()
+    for fee_minor in (39, 45):
+        listed(attempt, fee_minor=fee_minor)
+    return Difference.objects.latest("pk")
+
+
+def accept_fee(difference: Difference) -> None:
+    difference_settle(
+        difference_id=difference.pk, verdict="theirs", reason="their tariff", actor=FINANCE
+    )
+
+
 def none(_thing: object) -> str:
     """Only an error would tell."""
     return ""

@@ -107,6 +107,10 @@ LOCKS: dict[str, tuple[ModuleType, Race]] = {
         payments.locks,
         Race(races.large_payout, races.approve_first, races.approve_second, races.never_leaves),
     ),
+    "lock_difference": (
+        payments.locks,
+        Race(races.differing_fee, races.accept_fee, races.accept_fee, races.none),
+    ),
     "lock_history": (inventory.locks, TAKE_BACK),
     "lock_shipment": (delivery.locks, SCAN),
     "lock_shipments": (

@@ -26,6 +26,7 @@ SOMETHING = {
     "jsonb": "{}",
     "bytea": "",
     "timestamp with time zone": "2026-11-01T00:00Z",
+    "date": "2026-11-01",
     "interval": "0",
     "uuid": "00000000-0000-0000-0000-000000000001",
 }
@@ -50,6 +51,7 @@ SOUND: dict[str, Row] = {
         "period_from": "2026-01-01T00:00Z",
         "period_to": "2026-01-08T00:00Z",
     },
+    "payments_reconciliationtotal": {"difference_minor": -1},
 }
 # What breaks each CHECK.
 BREAKS: dict[str, Row] = {
@@ -66,6 +68,7 @@ BREAKS: dict[str, Row] = {
     "payments_statement_period": {"period_to": "2026-01-01T00:00Z"},
     "payments_statement_closing": {"closing_minor": None},
     "payments_payout_amount_positive": {"amount_minor": 0},
+    "payments_daytotal_difference": {"difference_minor": 0},
     "inventory_stockitem_bounds": {"reserved": 2},
     "inventory_reservation_quantity": {"quantity": 0},
     "inventory_reservation_bounds": {"shipped_quantity": 2},

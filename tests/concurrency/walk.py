@@ -5,6 +5,7 @@ from datetime import timedelta
 from typing import Any
 from uuid import uuid4
 
+from accounts.actors import Actor, Role
 from core import clock
 from core.hooks import hook_store
 from core.models import Hook
@@ -56,12 +57,19 @@ from orders.services.resume import order_group_resume
 from orders.services.summary import order_group_summarise
 from orders.services.voucher import cart_voucher_remove, cart_voucher_set
 from orders.services.voucher_terms import voucher_amend, voucher_resume, voucher_stop
-from payments.channels.base import Answer
-from payments.models import Attempt, Payout, Refund
+from payments.channels.base import Answer, Movement
+from payments.models import Attempt, ChannelFact, Difference, Payout, Refund
 from payments.services.collect import attempt_answer_record
+from payments.services.day import day_certify
+from payments.services.difference import difference_settle
 from payments.services.hooks import hook_process as channel_hook_process
 from payments.services.payee import merchant_account_change, payout_hold, payout_release
 from payments.services.payout import payout_approve, payout_retry, payout_send
+from payments.services.reconcile import (
+    fact_missing_record,
+    movement_record,
+    run_record,
+)
 from payments.services.refund import (
     refund_answer_record,
     refund_fact_record,
@@ -95,6 +103,7 @@ from tests.factories.story import (
 from tests.factories.vouchers import counting, make_voucher, place_with
 
 LATE = timedelta(minutes=31)
+FINANCE = Actor(Role.STAFF, "finance")
 
 
 def walk() -> None:
@@ -114,6 +123,7 @@ def walk() -> None:
     use_vouchers()
     pay_merchants()
     hear_from_outside()
+    reconcile_with_a_channel()
     deliver_events()
     tell_by_mail()
 
@@ -377,6 +387,36 @@ def pay_merchants() -> None:
             payout = payout_retry(payout_id=payout.pk, actor=settlement.ANNA)
     make_sent_refund(payment, 50_000)
     settlement.end_period()
+
+
+def reconcile_with_a_channel() -> None:
+    """Money, a refund and a stranger's payment in the list, money that it lacks, and a day's end."""
+    moment = clock.now()
+    paid = make_paid_group()
+    attempt = start_payment(make_group())
+    fact = ChannelFact.objects.get(attempt__payment=payment_of(paid))
+    rows = [
+        Movement(
+            kind="captured",
+            key=key,
+            ref=f"row-{key}",
+            amount_minor=attempt.amount_minor,
+            currency=attempt.currency,
+            fee_minor=fee_minor,
+            at=moment,
+        )
+        for key, fee_minor in ((attempt.channel_key, 39), (attempt.channel_key, 40), ("typo", 0))
+    ]
+    for row in rows:
+        movement_record(channel="sandbox", movement=row, actor=TESTER)
+    named: dict[str, Any] = {"channel": "sandbox", "actor": TESTER}
+    fact_missing_record(fact_id=fact.pk, said="not found", **named)
+    run_record(since=moment, until=moment, records=len(rows), **named)
+    day_certify(day=moment.date(), report=rows[1:], **named)
+    for difference in Difference.objects.filter(kind="fee"):
+        difference_settle(
+            difference_id=difference.pk, verdict="theirs", reason="their tariff", actor=FINANCE
+        )
 
 
 def answered(attempt: Attempt, status: str) -> None:
