@@ -1,6 +1,7 @@
 """What a payment channel is to us. Every channel has the same insides and is found by its name."""
 
-from collections.abc import Iterator, Mapping
+import json
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -56,6 +57,7 @@ class Notice:
     """What a channel told without being asked: a fact's kind, and which of our keys it is about.
 
     `kind` is one of `ChannelFact.Kind`. `payment_key` is the attempt's, where `key` is another's.
+    A channel that names none of our keys says which of its own references it is about: `payment_ref`.
     """
 
     kind: str
@@ -64,6 +66,7 @@ class Notice:
     amount_minor: int
     currency: str
     payment_key: str = ""
+    payment_ref: str = ""
     failure_code: str = ""
 
 
@@ -134,11 +137,41 @@ class Channel(Protocol):
 NOT_FOUND = "not_found"  # the code of a refusal for a key that the channel does not know
 
 _channels: dict[str, Channel] = {}
+_hooked: dict[str, "Hooked"] = {}
+_told_by: dict[str, str] = {}
 
 
-def register(name: str, channel: Channel) -> None:
-    """Makes a channel known by its name."""
+@dataclass(frozen=True, slots=True)
+class Hooked:
+    """A channel that notifies us, and what the address for it ends in: nobody else knows that."""
+
+    channel: Channel
+    endpoint_id: Callable[[], str]
+
+
+def register(
+    name: str, channel: Channel, *, endpoint_id: Callable[[], str] | None = None, told_by: str = ""
+) -> None:
+    """Makes a channel known by its name.
+
+    `endpoint_id` answers the id of its own endpoint, empty where it has none now; `told_by` names
+    the channel at whose endpoint its notifications arrive.
+    """
     _channels[name] = channel
+    _told_by[name] = told_by or name
+    if endpoint_id:
+        _hooked[name] = Hooked(channel, endpoint_id)
+
+
+def hooked_channel(name: str) -> Hooked | None:
+    """The channel whose notifications arrive under that name; None where none may arrive."""
+    hooked = _hooked.get(name)
+    return hooked if hooked and hooked.endpoint_id() else None
+
+
+def told_by(name: str) -> str:
+    """At whose endpoint a channel's notifications arrive."""
+    return _told_by.get(name, name)
 
 
 def slow_channels() -> list[str]:
@@ -154,3 +187,28 @@ def channel_named(name: str) -> Channel:
         raise Invalid(
             "payment.channel_unknown", _("There is no such way to pay."), channel=name
         ) from None
+
+
+def notice_document(body: bytes) -> dict[str, Any]:
+    """A notification's JSON object. Raises Invalid `hook.malformed`."""
+    try:
+        document = json.loads(body)
+    except (ValueError, RecursionError):
+        raise _malformed("body") from None
+    if not isinstance(document, dict):
+        raise _malformed("body")
+    return document
+
+
+def member_of(document: Mapping[str, Any], name: str, kind: type) -> Any:
+    """A member of that very type, and not empty. Raises Invalid `hook.malformed`."""
+    value = document.get(name)
+    if type(value) is not kind or not value:  # JSON's true is an int to Python
+        raise _malformed(name)
+    if isinstance(value, str) and not value.isprintable():  # the database takes no NUL
+        raise _malformed(name)
+    return value
+
+
+def _malformed(name: str) -> Invalid:
+    return Invalid("hook.malformed", _("The notification can't be read."), member=name)

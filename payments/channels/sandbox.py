@@ -1,5 +1,6 @@
 """The sandbox channel: a provider of our own, spoken to over HTTP like any other."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
 from functools import cache
@@ -9,17 +10,37 @@ from typing import Any
 import httpx
 from django.conf import settings
 
+from core.hooks import verify_standard
 from core.parallel import limit
-from payments.channels.base import Answer, ChannelDown, ChannelRefused, Charge, register
+from payments.channels.base import (
+    Answer,
+    CaptureAt,
+    ChannelDown,
+    ChannelRefused,
+    Charge,
+    Notice,
+    member_of,
+    notice_document,
+    register,
+)
 
 NAME, TRANSFER = "sandbox", "sandbox_transfer"
 TIMEOUT_SECONDS = 5
+NOTICE_KINDS = {
+    "payment.authorised": "authorised",
+    "payment.captured": "captured",
+    "payment.failed": "failed",
+    "payment.closed": "closed",
+    "refund.succeeded": "refund_succeeded",
+    "refund.failed": "refund_failed",
+}
 
 
 class Sandbox:
     """Speaks JSON over connections that are kept."""
 
     term: timedelta | None = None
+    captures_at: tuple[CaptureAt, ...] = (CaptureAt.ONCE,)
 
     def create(self, charge: Charge) -> Answer:
         """Asks for a payment; the same key again answers the same payment."""
@@ -57,6 +78,24 @@ class Sandbox:
     def query_refund(self, key: str) -> Answer:
         """What became of a refund."""
         return _refund(_call("GET", f"/refunds/{key}"))
+
+    def verify(self, body: bytes, headers: Mapping[str, str]) -> str:
+        """By any of the secrets that are in use."""
+        return verify_standard(body, headers, settings.SANDBOX_PAYMENT_SECRETS)
+
+    def notice(self, body: bytes) -> Notice | None:
+        """What a notification says; None for a kind that says nothing to us."""
+        document = notice_document(body)
+        kind = NOTICE_KINDS.get(str(document.get("kind")))
+        if kind is None:
+            return None
+        return Notice(
+            kind=kind,
+            key=member_of(document, "key", str),
+            ref=member_of(document, "ref", str),
+            amount_minor=member_of(document, "amount_minor", int),
+            currency=member_of(document, "currency", str),
+        )
 
     def _change(self, key: str, verb: str) -> Answer:
         try:
@@ -136,5 +175,5 @@ def _refund(document: dict[str, Any]) -> Answer:
     )
 
 
-register(NAME, Sandbox())
-register(TRANSFER, Transfer())
+register(NAME, Sandbox(), endpoint_id=lambda: settings.SANDBOX_ENDPOINT_ID)
+register(TRANSFER, Transfer(), told_by=NAME)
