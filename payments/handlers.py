@@ -2,6 +2,8 @@
 
 from collections.abc import Callable
 
+from django.conf import settings
+
 from accounts.actors import Actor, Role, system
 from core.crash import crash_point
 from core.outbox import Event, Fact, emit, external, on, on_batch
@@ -12,6 +14,9 @@ from payments.services.collect import attempt_answer_record
 from payments.services.hooks import hook_process
 from payments.services.refund import refund_answer_record, refund_send
 from payments.states import PAYMENT
+
+if settings.STRIPE_API_KEY:
+    from payments.channels import stripe  # noqa: F401 it registers itself, and takes its time
 
 # What happened → what to ask the channel for, and which member of the payload names the object.
 REQUESTS = {
