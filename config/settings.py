@@ -308,6 +308,7 @@ LOGGING = {
     "loggers": {
         # It tells of every request that went well.
         "httpx": {"level": "WARNING"},
+        "stripe": {"level": "WARNING"},
         # What a visitor typed wrong, or asked for in vain, is no trouble of ours.
         "django.request": {"level": "ERROR"},
     },

@@ -137,20 +137,19 @@ class Channel(Protocol):
 NOT_FOUND = "not_found"  # the code of a refusal for a key that the channel does not know
 
 _channels: dict[str, Channel] = {}
-_hooked: dict[str, "Hooked"] = {}
-_told_by: dict[str, str] = {}
+_hooks: dict[str, "Hooks"] = {}
 
 
 @dataclass(frozen=True, slots=True)
-class Hooked:
-    """A channel that notifies us, and what the address for it ends in: nobody else knows that."""
+class Hooks:
+    """Where a channel's notifications arrive: under which name, and in what its address ends."""
 
-    channel: Channel
+    told_by: str
     endpoint_id: Callable[[], str]
 
 
 def register(
-    name: str, channel: Channel, *, endpoint_id: Callable[[], str] | None = None, told_by: str = ""
+    name: str, channel: Channel, *, endpoint_id: Callable[[], str] = str, told_by: str = ""
 ) -> None:
     """Makes a channel known by its name.
 
@@ -158,20 +157,22 @@ def register(
     the channel at whose endpoint its notifications arrive.
     """
     _channels[name] = channel
-    _told_by[name] = told_by or name
-    if endpoint_id:
-        _hooked[name] = Hooked(channel, endpoint_id)
+    _hooks[name] = Hooks(told_by or name, endpoint_id)
 
 
-def hooked_channel(name: str) -> Hooked | None:
-    """The channel whose notifications arrive under that name; None where none may arrive."""
-    hooked = _hooked.get(name)
-    return hooked if hooked and hooked.endpoint_id() else None
+def endpoint_id_of(name: str) -> str:
+    """What the address of a channel's notifications ends in; empty where none may arrive."""
+    return _hooks[name].endpoint_id() if name in _hooks else ""
 
 
 def told_by(name: str) -> str:
     """At whose endpoint a channel's notifications arrive."""
-    return _told_by.get(name, name)
+    return _hooks[name].told_by if name in _hooks else name
+
+
+def is_known(name: str) -> bool:
+    """True for a channel that can be paid at."""
+    return name in _channels
 
 
 def slow_channels() -> list[str]:
@@ -194,9 +195,9 @@ def notice_document(body: bytes) -> dict[str, Any]:
     try:
         document = json.loads(body)
     except (ValueError, RecursionError):
-        raise _malformed("body") from None
+        raise malformed("body") from None
     if not isinstance(document, dict):
-        raise _malformed("body")
+        raise malformed("body")
     return document
 
 
@@ -204,11 +205,12 @@ def member_of(document: Mapping[str, Any], name: str, kind: type) -> Any:
     """A member of that very type, and not empty. Raises Invalid `hook.malformed`."""
     value = document.get(name)
     if type(value) is not kind or not value:  # JSON's true is an int to Python
-        raise _malformed(name)
+        raise malformed(name)
     if isinstance(value, str) and not value.isprintable():  # the database takes no NUL
-        raise _malformed(name)
+        raise malformed(name)
     return value
 
 
-def _malformed(name: str) -> Invalid:
+def malformed(name: str) -> Invalid:
+    """What a notification without that member, or with another kind of it, is refused with."""
     return Invalid("hook.malformed", _("The notification can't be read."), member=name)

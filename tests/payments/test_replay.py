@@ -97,6 +97,7 @@ def test_who_replays_is_written_down() -> None:
     hook_replay(hook_id=hook.pk, reason="asked by the bank", actor=STAFF)
 
     written = OutboxIntervention.objects.get()
+    assert written.event_id
     told = OutboxEvent.objects.get(pk=written.event_id)
     assert (written.action, written.reason, written.actor) == (
         "replay",

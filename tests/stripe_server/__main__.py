@@ -17,6 +17,7 @@ from urllib.parse import parse_qsl
 from . import money, page
 from .api import Api, routes
 from .book import Book, Object, take_fault
+from .control import CONTROLS
 from .errors import ApiError, invalid
 from .forms import parsed
 from .notifier import Notifier
@@ -103,7 +104,7 @@ class Handler(BaseHTTPRequestHandler):
         """A declined card is an answer like others: what it has made stays."""
         api = self.server.api
         if path.startswith("/control/"):
-            return 200, api.control(database, path.removeprefix("/control/"), given)
+            return 200, CONTROLS[path.removeprefix("/control/")](database, given)
         for method, pattern, act, known in self.server.routes:
             found = pattern.fullmatch(path)
             if not found or method != self.command:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from . import money
-from .book import Object, change, find, new, newest_first, set_fault, tell
+from .book import Object, change, find, new, newest_first, tell
 from .errors import invalid, missing
 
 LARGEST_AMOUNT = 99_999_999
@@ -133,24 +133,6 @@ class Api:
             return listed(database, kind, given)
 
         return act
-
-    def control(self, database: sqlite3.Connection, name: str, given: Object) -> Object:
-        """What nobody but a test asks for."""
-        if name == "fault":
-            count = int(given.get("count", 1))
-            set_fault(database, given["name"], str(given.get("value", "yes")), count)
-            return {}
-        if name == "dispute":
-            intent = money.found(database, "payment_intent", given["payment_intent"])
-            return money.dispute(database, intent)
-        if name == "dispute_close":
-            return money.dispute_close(
-                database, money.found(database, "dispute", given["dispute"]), given["status"]
-            )
-        if name == "refund_settle":
-            back = money.found(database, "refund", given["refund"])
-            return money.refund_settle(database, back, given.get("reason", ""))
-        raise missing("control", name)
 
 
 def routes(api: Api) -> list[tuple[str, re.Pattern[str], Act, set[str]]]:

@@ -4,7 +4,14 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from core.money import exponent
-from payments.channels.base import Answer, ChannelRefused, Notice, member_of, notice_document
+from payments.channels.base import (
+    Answer,
+    ChannelRefused,
+    Notice,
+    malformed,
+    member_of,
+    notice_document,
+)
 
 Object = dict[str, Any]
 
@@ -144,9 +151,12 @@ def notice_of(body: bytes) -> Notice | None:
     if read is None:
         return None
     subject = member_of(member_of(event, "data", dict), "object", dict)
-    for name, kind in (("id", str), ("currency", str), ("status", str)):
-        member_of(subject, name, kind)
-    return read(subject)
+    for name in ("id", "currency", "status"):
+        member_of(subject, name, str)
+    try:
+        return read(subject)
+    except (KeyError, ValueError, TypeError, AttributeError):  # not as Stripe's objects are known
+        raise malformed("object") from None
 
 
 def _of_session(session: Object) -> Notice | None:

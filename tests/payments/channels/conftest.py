@@ -11,7 +11,7 @@ import pytest
 from core.ids import Generator
 from core.ids.snowflake import EPOCH_MS
 from payments.channels.base import Charge
-from tests.payments.channels.rigs import RIGS, Rig
+from tests.payments.channels.rigs import RIGS, Rig, StripeRig
 
 _keys = Generator(node=255, clock=lambda: int(time.time() * 1000) - EPOCH_MS)
 _genes = itertools.cycle(range(4096))
@@ -32,13 +32,20 @@ def rig(provider: Rig) -> Iterator[Rig]:
         yield provider
 
 
-@pytest.fixture
-def stripe(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
-    """For what Stripe alone does."""
-    rig = RIGS["stripe"](tmp_path_factory.mktemp("stripe"))
-    with rig.installed():
-        yield rig
+@pytest.fixture(scope="module")
+def stripe_provider(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StripeRig]:
+    rig = StripeRig(tmp_path_factory.mktemp("stripe"))
+    yield rig
     rig.stop()
+
+
+@pytest.fixture
+def stripe(stripe_provider: StripeRig) -> Iterator[StripeRig]:
+    """For what Stripe alone does, with an account in which nothing has happened."""
+    stripe_provider.control("reset")
+    stripe_provider.inbox.told.clear()
+    with stripe_provider.installed():
+        yield stripe_provider
 
 
 def new_key(*, age: timedelta = timedelta(0)) -> str:

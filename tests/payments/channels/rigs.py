@@ -126,9 +126,10 @@ class _Passing(_Handler):
             self.answer(said.status_code, said.content, said.headers["content-type"])
             return
         self.server.spoil = ""
-        self.close_connection = True
         if spoil == "500":
             self.answer(500, b'{"error": {"type": "api_error", "message": "spoiled"}}')
+        else:
+            self.close_connection = True
 
 
 class Rig:
@@ -137,11 +138,11 @@ class Rig:
     name: str
     endpoint_id = "5c" * 16
     # What the suite means → the channel's token; `page` sends the shopper to a hosted page.
-    tokens: dict[str, str]
+    tokens: ClassVar[dict[str, str]]
     # What a shopper does on the hosted page → its button.
-    buttons: dict[str, str]
+    buttons: ClassVar[dict[str, str]]
 
-    def __init__(self, folder: Path, *command: str) -> None:
+    def __init__(self, folder: Path, *command: str, notify_url: str = "") -> None:
         self.secret = webhook_secret()
         self.inbox = Inbox()
         self.provider_url = f"http://127.0.0.1:{(port := free_ports())}"
@@ -149,7 +150,7 @@ class Rig:
             [
                 *(sys.executable, "-m", *command, "--port", str(port)),
                 *("--book", str(folder / f"{self.name}.sqlite3")),
-                *("--secret", self.secret, "--notify-url", self.inbox.url),
+                *("--secret", self.secret, "--notify-url", notify_url or self.inbox.url),
             ],
             cwd=REPOSITORY,
         )
@@ -220,7 +221,7 @@ class Rig:
 
 class SandboxRig(Rig):
     name = "sandbox"
-    tokens: ClassVar = {
+    tokens: ClassVar[dict[str, str]] = {
         "page": "",
         "paid": "tok_ok",
         "refused": "tok_refused",
@@ -229,7 +230,7 @@ class SandboxRig(Rig):
         "refund fails": "tok_refund_fails",
         "nonsense": "tok_nonsense",
     }
-    buttons: ClassVar = {"pay": "pay", "refuse": "refuse", "confirm": "confirm"}
+    buttons: ClassVar[dict[str, str]] = {"pay": "pay", "refuse": "refuse", "confirm": "confirm"}
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder, "payments.sandbox")
@@ -265,7 +266,7 @@ class SandboxRig(Rig):
 
 class StripeRig(Rig):
     name = "stripe"
-    tokens: ClassVar = {
+    tokens: ClassVar[dict[str, str]] = {
         "page": "",
         "paid": "pm_card_visa",
         "refused": "pm_card_chargeDeclined",
@@ -274,15 +275,15 @@ class StripeRig(Rig):
         "refund fails": "pm_card_pendingRefund",
         "nonsense": "pm_nonsense",
     }
-    buttons: ClassVar = {
+    buttons: ClassVar[dict[str, str]] = {
         "pay": "pay",
         "refuse": "decline",
         "challenge": "challenge",
         "confirm": "confirm",
     }
 
-    def __init__(self, folder: Path) -> None:
-        super().__init__(folder, "tests.stripe_server")
+    def __init__(self, folder: Path, *, notify_url: str = "") -> None:
+        super().__init__(folder, "tests.stripe_server", notify_url=notify_url)
 
     @contextmanager
     def installed(self) -> Iterator[None]:
@@ -295,9 +296,8 @@ class StripeRig(Rig):
         ):
             stripe_channel.install()
             yield
-            for known in (base._channels, base._hooked, base._told_by):
+            for known in (base._channels, base._hooks):
                 known.pop(self.name)
-            calls.client()._requestor._client.close()
             calls.client.cache_clear()
 
     def pay_after_challenge(self, answer: Answer) -> None:

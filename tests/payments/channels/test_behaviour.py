@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -125,7 +126,12 @@ def test_promised_money_is_taken_in_parts(rig: Rig, authorised: Charge) -> None:
 
 def test_a_part_is_taken_once_per_key(rig: Rig, authorised: Charge) -> None:
     key = new_key()
-    once = {"key": key, "payment_key": authorised.key, "amount_minor": 300, "is_last": False}
+    once: dict[str, Any] = {
+        "key": key,
+        "payment_key": authorised.key,
+        "amount_minor": 300,
+        "is_last": False,
+    }
     assert rig.channel.capture(**once) == rig.channel.capture(**once)
     with pytest.raises(ChannelRefused):
         refund(rig, authorised, 301)
@@ -139,7 +145,7 @@ def test_more_than_was_promised_is_not_taken(rig: Rig, authorised: Charge) -> No
 
 
 def test_nothing_is_taken_after_the_last_part(rig: Rig, authorised: Charge) -> None:
-    asked = {"payment_key": authorised.key, "amount_minor": 10}
+    asked: dict[str, Any] = {"payment_key": authorised.key, "amount_minor": 10}
     rig.channel.capture(key=new_key(), is_last=True, **asked)
     with pytest.raises(ChannelRefused):
         rig.channel.capture(key=new_key(), is_last=True, **asked)
