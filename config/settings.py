@@ -296,6 +296,15 @@ SANDBOX_PAYMENT_SECRETS = env.list("SANDBOX_PAYMENT_SECRETS", default=[])
 SANDBOX_CARRIER_URL = env("SANDBOX_CARRIER_URL", default=f"http://127.0.0.1:{PORT + 2}")
 SANDBOX_CARRIER_SECRETS = env.list("SANDBOX_CARRIER_SECRETS", default=[])
 
+# Stripe: without a key it is not offered. Its secrets are those of the endpoint that its dashboard
+# has under /hooks/stripe/STRIPE_ENDPOINT_ID; more than one while they rotate.
+STRIPE_API_KEY = env("STRIPE_API_KEY", default="")
+STRIPE_WEBHOOK_SECRETS = env.list("STRIPE_WEBHOOK_SECRETS", default=[])
+STRIPE_ENDPOINT_ID = env("STRIPE_ENDPOINT_ID", default="")
+STRIPE_API_BASE = env("STRIPE_API_BASE", default="https://api.stripe.com")
+# Whether the account may capture in parts (Stripe's "multicapture", by contract): else at once only.
+STRIPE_MULTICAPTURE = env.bool("STRIPE_MULTICAPTURE", default=False)
+
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
@@ -306,6 +315,7 @@ LOGGING = {
     "loggers": {
         # It tells of every request that went well.
         "httpx": {"level": "WARNING"},
+        "stripe": {"level": "WARNING"},
         # What a visitor typed wrong, or asked for in vain, is no trouble of ours.
         "django.request": {"level": "ERROR"},
     },

@@ -16,8 +16,8 @@ urlpatterns = [
     path("api/v1/", include("config.api")),
     path("merchant/", merchant_site.urls),
     path("platform/", platform_site.urls),
+    path("", include("delivery.urls")),  # before the channels, whose hooks end in any name
     path("", include("payments.urls")),
-    path("", include("delivery.urls")),
     path("", include("shop.urls")),
 ]
 

@@ -4,7 +4,7 @@ The payment channels' and the carriers' receivers share this edge and its inbox;
 its own hooks as a consumer of the event that storing one emits.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 
 from django.db import DatabaseError
@@ -18,7 +18,8 @@ from core.models import Hook
 from core.outbox import Fact, emit
 
 LARGEST_BODY_BYTES = 256 * 1024
-MOST_FUTURE_SECONDS = 60  # the library refuses what is older than 300 s, but allows 300 s ahead
+OLDEST_SECONDS, MOST_FUTURE_SECONDS = 300, 60
+WRONG = "signature or time is wrong"  # not which of them: that would help to forge
 KEPT_HEADERS = ("webhook-id", "webhook-timestamp", "content-type", "user-agent")
 
 
@@ -26,15 +27,17 @@ class HookRefused(Exception):
     """The notification is not from whom it says, or too old, too new or too large."""
 
 
-def receive(
-    request: HttpRequest, *, channel: str, secrets: Iterable[str], event_type: str
-) -> HttpResponse:
+# Answers the notification's id, or raises HookRefused.
+Verify = Callable[[bytes, Mapping[str, str]], str]
+
+
+def receive(request: HttpRequest, *, channel: str, verify: Verify, event_type: str) -> HttpResponse:
     """Answers a notification: 204 stored (or known), 400 refused, 503 the database is away."""
     if request.method != "POST":
         return HttpResponse(status=405)
     try:
         body = _body(request)
-        event_id = verify(body, request.headers, secrets)
+        event_id = verify(body, request.headers)
         kept = {name: request.headers.get(name, "") for name in KEPT_HEADERS}
         hook_store(
             channel=channel, event_id=event_id, payload=body, headers=kept, event_type=event_type
@@ -53,15 +56,26 @@ def _body(request: HttpRequest) -> bytes:
     return body
 
 
-def verify(body: bytes, headers: Mapping[str, str], secrets: Iterable[str]) -> str:
-    """The notification's id, if any active secret signed these bytes in time. Raises HookRefused."""
+def verify_standard(body: bytes, headers: Mapping[str, str], secrets: Iterable[str]) -> str:
+    """The id of a notification in the manner of Standard Webhooks, signed with any of the secrets.
+
+    Raises HookRefused for another signature, and for what is too old or too new.
+    """
     given = {name.lower(): value for name, value in headers.items()}
     if not any(_signed_by(secret, body, given) for secret in secrets):
-        raise HookRefused("signature or time is wrong")
-    sent = datetime.fromtimestamp(int(given["webhook-timestamp"]), UTC)
-    if (sent - datetime.now(UTC)).total_seconds() > MOST_FUTURE_SECONDS:
-        raise HookRefused("signature or time is wrong")
+        raise HookRefused(WRONG)
+    require_recent(int(given["webhook-timestamp"]))
     return given["webhook-id"][:100]
+
+
+def require_recent(sent_at_seconds: int) -> None:
+    """Raises HookRefused for what was signed more than 300 s ago, or more than 60 s ahead.
+
+    By the machine's clock: the sender knows no other.
+    """
+    age_seconds = datetime.now(UTC).timestamp() - sent_at_seconds
+    if not -MOST_FUTURE_SECONDS <= age_seconds <= OLDEST_SECONDS:
+        raise HookRefused(WRONG)
 
 
 def _signed_by(secret: str, body: bytes, headers: dict[str, str]) -> bool:

@@ -1,4 +1,7 @@
-"""What a person may do about a stream that stands still; each leaves a row with the reason."""
+"""What a person may do about a stream that stands still, or a notification that was not taken in.
+
+Each leaves a row with the reason.
+"""
 
 from collections.abc import Iterable
 
@@ -8,7 +11,8 @@ from core import clock
 from core.command import command
 from core.errors import Conflict, Invalid, NotFound
 from core.locks import locked
-from core.models import EPOCH, OutboxEvent, OutboxIntervention, OutboxStream
+from core.models import EPOCH, Hook, OutboxEvent, OutboxIntervention, OutboxStream
+from core.outbox import Fact, emit
 
 Action = OutboxIntervention.Action
 
@@ -43,9 +47,41 @@ def stream_skip(*, stream_id: int, reason: str, actor: object) -> OutboxStream:
     return stream
 
 
-def _lock(stream_id: int, reason: str) -> OutboxStream:
+@command
+def hook_replay(*, hook_id: int, reason: str, actor: object) -> Hook:
+    """Has a stored notification processed once more; quiet while it still waits for the first time.
+
+    What it says is a fact that is kept once, so what was taken in before changes nothing. Locks the
+    hook. Emits the event that storing it emitted. Raises NotFound `hook.unknown`, Invalid
+    `stream.reason_missing`, Conflict `hook.untold` where that event is not kept any more.
+    """
+    _require(reason)
+    for hook in locked(Hook.objects.filter(pk=hook_id)):
+        if hook.state != Hook.State.RECEIVED:
+            _tell_again(hook, reason, actor)
+        return hook
+    raise NotFound("hook.unknown", _("There is no such notification."), id=str(hook_id))
+
+
+def _tell_again(hook: Hook, reason: str, actor: object) -> None:
+    told = OutboxEvent.objects.filter(
+        stream__aggregate_type="hook", stream__aggregate_id=hook.pk
+    ).first()
+    if told is None:
+        raise Conflict("hook.untold", _("This notification is too old to be processed again."))
+    stream = OutboxStream.objects.get(pk=told.stream_id)
+    Hook.objects.filter(pk=hook.pk).update(state=Hook.State.RECEIVED, note="", processed_at=None)
+    [again] = emit([Fact(stream=("hook", hook.pk), shard_key=0, type=told.type, object_id=hook.pk)])
+    _note(stream, again, Action.REPLAY, reason, actor)
+
+
+def _require(reason: str) -> None:
     if not reason.strip():
         raise Invalid("stream.reason_missing", _("Say why."))
+
+
+def _lock(stream_id: int, reason: str) -> OutboxStream:
+    _require(reason)
     streams: Iterable[OutboxStream] = locked(OutboxStream.objects.filter(pk=stream_id))
     for stream in streams:
         return stream

@@ -197,17 +197,18 @@ class InboxEffect(models.Model):
 
 
 class OutboxIntervention(LocalModel):
-    """What a person did about a stream that stood still, and why."""
+    """What a person did about a stream that stood still, or had done once more, and why."""
 
     class Action(models.TextChoices):
         """What was done."""
 
         RETRY = "retry"
         SKIP = "skip"
+        REPLAY = "replay"
 
     stream_id = models.BigIntegerField(db_index=True)
     event_id = models.UUIDField(null=True)
-    action = models.CharField(max_length=5, choices=Action.choices)
+    action = models.CharField(max_length=6, choices=Action.choices)
     reason = models.CharField(max_length=200)
     actor = models.CharField(max_length=80)
     at = models.DateTimeField()

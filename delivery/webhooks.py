@@ -1,11 +1,13 @@
 """Where carriers notify us."""
 
+from functools import partial
+
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.utils.crypto import constant_time_compare
 from django.views.decorators.csrf import csrf_exempt
 
-from core.hooks import receive
+from core.hooks import receive, verify_standard
 from delivery.services.hook import CHANNEL
 
 
@@ -17,6 +19,6 @@ def carrier_hook(request: HttpRequest, endpoint_id: str) -> HttpResponse:
     return receive(
         request,
         channel=CHANNEL,
-        secrets=settings.SANDBOX_CARRIER_SECRETS,
+        verify=partial(verify_standard, secrets=settings.SANDBOX_CARRIER_SECRETS),
         event_type="parcel_hook.received",
     )

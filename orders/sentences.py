@@ -72,6 +72,7 @@ SENTENCES: dict[str, str | Promise] = {
         " Ask your bank, or try another payment method"
     ),
     "payment.check_details": _("Check the card number, expiry date and security code"),
+    "payment.other_method": _("This amount can’t be paid in this way. Try another payment method"),
     "payment.try_again": _(
         "The payment service did not answer. You have not been charged. Try again"
     ),

@@ -17,6 +17,14 @@ ADVICE = {
     "refused": "use_other_method",
     "insufficient_funds": "use_other_method",
     "challenge_failed": "contact_bank",
+    # Stripe's; a shopper on its hosted page corrects the card there.
+    "generic_decline": "use_other_method",
+    "do_not_honor": "use_other_method",
+    "authentication_required": "contact_bank",
+    "expired_card": "use_other_method",
+    "incorrect_cvc": "use_other_method",
+    "incorrect_number": "use_other_method",
+    "amount_not_possible": "use_other_method",
 }
 
 

@@ -3,6 +3,8 @@
 import logging
 from collections.abc import Callable
 
+from django.conf import settings
+
 from accounts.actors import Actor, Role, system
 from core.crash import crash_point
 from core.errors import Conflict
@@ -17,6 +19,9 @@ from payments.services.hooks import hook_process
 from payments.services.payout import payout_answer_record, payout_send
 from payments.services.refund import refund_answer_record, refund_send
 from payments.states import PAYMENT
+
+if settings.STRIPE_API_KEY:
+    from payments.channels import stripe  # noqa: F401 it registers itself, and takes its time
 
 logger = logging.getLogger(__name__)
 

@@ -2,6 +2,6 @@
 
 from django.urls import path
 
-from payments.webhooks import sandbox_hook
+from payments.webhooks import channel_hook
 
-urlpatterns = [path("hooks/sandbox/<str:endpoint_id>", sandbox_hook, name="sandbox_hook")]
+urlpatterns = [path("hooks/<str:channel>/<str:endpoint_id>", channel_hook, name="channel_hook")]

@@ -20,6 +20,14 @@ ADVICE = {
     "insufficient_funds": "payment.refused_try_other",
     "challenge_failed": "payment.contact_bank",
     "invalid_card": "payment.check_details",
+    # Stripe's.
+    "generic_decline": "payment.refused_try_other",
+    "do_not_honor": "payment.refused_try_other",
+    "authentication_required": "payment.contact_bank",
+    "expired_card": "payment.check_details",
+    "incorrect_cvc": "payment.check_details",
+    "incorrect_number": "payment.check_details",
+    "amount_not_possible": "payment.other_method",
 }
 
 METHODS = {sandbox.NAME: _("Card"), sandbox.TRANSFER: _("Bank transfer")}

@@ -1,6 +1,7 @@
 """What a payment channel is to us. Every channel has the same insides and is found by its name."""
 
-from collections.abc import Iterator, Mapping
+import json
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -57,6 +58,7 @@ class Notice:
     """What a channel told without being asked: a fact's kind, and which of our keys it is about.
 
     `kind` is one of `ChannelFact.Kind`. `payment_key` is the attempt's, where `key` is another's.
+    A channel that names none of our keys says which of its own references it is about: `payment_ref`.
     """
 
     kind: str
@@ -65,6 +67,7 @@ class Notice:
     amount_minor: int
     currency: str
     payment_key: str = ""
+    payment_ref: str = ""
     failure_code: str = ""
 
 
@@ -134,33 +137,69 @@ class Channel(Protocol):
 
 NOT_FOUND = "not_found"  # the code of a refusal for a key that the channel does not know
 
-_channels: dict[str, Channel] = {}
-_listed_by: dict[str, str | None] = {}
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Registered:
+    """A channel, under which name its notifications arrive, and in whose list its movements stand.
 
-def register(name: str, channel: Channel, *, listed_by: str | None = "") -> None:
-    """Makes a channel known by its name.
-
-    `listed_by` names another channel whose list has this one's movements too; None: nobody lists
-    them, and there is nothing to reconcile with.
+    `endpoint_id` answers what its own address for notifications ends in, empty where it has none
+    now. `listed_by` None: nobody lists its movements, and there is nothing to reconcile with.
     """
-    _channels[name] = channel
-    _listed_by[name] = name if listed_by == "" else listed_by
+
+    channel: Channel
+    told_by: str
+    endpoint_id: Callable[[], str]
+    listed_by: str | None
+
+
+_channels: dict[str, Registered] = {}
+
+
+def register(
+    name: str,
+    channel: Channel,
+    *,
+    endpoint_id: Callable[[], str] = str,
+    told_by: str = "",
+    listed_by: str | None = "",
+) -> None:
+    """Makes a channel known by its name; not said otherwise, it tells and lists for itself."""
+    _channels[name] = Registered(
+        channel=channel,
+        told_by=told_by or name,
+        endpoint_id=endpoint_id,
+        listed_by=name if listed_by == "" else listed_by,
+    )
 
 
 def listing_channels() -> list[str]:
     """The names of the channels with a list of what they have moved."""
-    return sorted(name for name, lister in _listed_by.items() if lister == name)
+    return sorted(name for name, known in _channels.items() if known.listed_by == name)
 
 
 def listed_with(name: str) -> list[str]:
     """The names of the channels whose movements stand in that channel's list."""
-    return sorted(listed for listed, lister in _listed_by.items() if lister == name)
+    return sorted(listed for listed, known in _channels.items() if known.listed_by == name)
+
+
+def endpoint_id_of(name: str) -> str:
+    """What the address of a channel's notifications ends in; empty where none may arrive."""
+    return _channels[name].endpoint_id() if name in _channels else ""
+
+
+def told_by(name: str) -> str:
+    """At whose endpoint a channel's notifications arrive."""
+    return _channels[name].told_by if name in _channels else name
+
+
+def is_known(name: str) -> bool:
+    """True for a channel that can be paid at."""
+    return name in _channels
 
 
 def slow_channels() -> list[str]:
     """The names of the channels whose money takes days."""
-    return sorted(name for name, channel in _channels.items() if channel.term)
+    return sorted(name for name, known in _channels.items() if known.channel.term)
 
 
 def capture_at(name: str) -> CaptureAt:
@@ -173,8 +212,34 @@ def capture_at(name: str) -> CaptureAt:
 def channel_named(name: str) -> Channel:
     """The channel of that name. Raises Invalid `payment.channel_unknown`."""
     try:
-        return _channels[name]
+        return _channels[name].channel
     except KeyError:
         raise Invalid(
             "payment.channel_unknown", _("There is no such way to pay."), channel=name
         ) from None
+
+
+def notice_document(body: bytes) -> dict[str, Any]:
+    """A notification's JSON object. Raises Invalid `hook.malformed`."""
+    try:
+        document = json.loads(body)
+    except (ValueError, RecursionError):
+        raise malformed("body") from None
+    if not isinstance(document, dict):
+        raise malformed("body")
+    return document
+
+
+def member_of(document: Mapping[str, Any], name: str, kind: type) -> Any:
+    """A member of that very type, and not empty. Raises Invalid `hook.malformed`."""
+    value = document.get(name)
+    if type(value) is not kind or not value:  # JSON's true is an int to Python
+        raise malformed(name)
+    if isinstance(value, str) and not value.isprintable():  # the database takes no NUL
+        raise malformed(name)
+    return value
+
+
+def malformed(name: str) -> Invalid:
+    """What a notification without that member, or with another kind of it, is refused with."""
+    return Invalid("hook.malformed", _("The notification can't be read."), member=name)

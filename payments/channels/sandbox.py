@@ -1,7 +1,7 @@
 """The sandbox channel: a provider of our own, spoken to over HTTP like any other."""
 
 import csv
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import date, datetime, timedelta
 from functools import cache
@@ -11,6 +11,7 @@ from typing import Any
 import httpx
 from django.conf import settings
 
+from core.hooks import verify_standard
 from core.parallel import limit
 from payments.channels.base import (
     Answer,
@@ -19,6 +20,9 @@ from payments.channels.base import (
     ChannelRefused,
     Charge,
     Movement,
+    Notice,
+    member_of,
+    notice_document,
     register,
 )
 
@@ -27,6 +31,16 @@ TIMEOUT_SECONDS = 5
 ROWS_PER_PAGE = 1000
 KINDS = {"capture": "captured", "refund": "refund_succeeded"}
 TOTAL = "total"
+NOTICE_KINDS = {
+    "payment.authorised": "authorised",
+    "payment.captured": "captured",
+    "payment.failed": "failed",
+    "payment.closed": "closed",
+    "refund.succeeded": "refund_succeeded",
+    "refund.failed": "refund_failed",
+    "payout.paid": "payout_paid",
+    "payout.failed": "payout_failed",
+}
 
 
 class Sandbox:
@@ -94,6 +108,25 @@ class Sandbox:
         ):
             raise ChannelDown(f"the settlement file of {day} does not sum up")
         return movements
+
+    def verify(self, body: bytes, headers: Mapping[str, str]) -> str:
+        """By any of the secrets that are in use."""
+        return verify_standard(body, headers, settings.SANDBOX_PAYMENT_SECRETS)
+
+    def notice(self, body: bytes) -> Notice | None:
+        """What a notification says; None for a kind that says nothing to us."""
+        document = notice_document(body)
+        kind = NOTICE_KINDS.get(str(document.get("kind")))
+        if kind is None:
+            return None
+        return Notice(
+            kind=kind,
+            key=member_of(document, "key", str),
+            ref=member_of(document, "ref", str),
+            amount_minor=member_of(document, "amount_minor", int),
+            currency=member_of(document, "currency", str),
+            failure_code=str(document.get("failure") or ""),
+        )
 
     def _change(self, key: str, verb: str) -> Answer:
         try:
@@ -209,5 +242,5 @@ def _totals(rows: Iterable[dict[str, Any]]) -> dict[str, tuple[int, int, int]]:
     return sums
 
 
-register(NAME, Sandbox())
-register(TRANSFER, Transfer(), listed_by=NAME)
+register(NAME, Sandbox(), endpoint_id=lambda: settings.SANDBOX_ENDPOINT_ID)
+register(TRANSFER, Transfer(), listed_by=NAME, told_by=NAME)

@@ -145,7 +145,7 @@ class Attempt(Stateful):
     return_url = models.CharField(max_length=500)
     expires_at = models.DateTimeField()
     channel_ref = models.CharField(max_length=100, blank=True)
-    action_url = models.CharField(max_length=500, blank=True)
+    action_url = models.CharField(max_length=5000, blank=True)  # hosted pages have long addresses
     failure_code = models.CharField(max_length=100, blank=True)
     is_excess = models.BooleanField(default=False)
 

@@ -1,9 +1,6 @@
-"""Processing what channels notify: parse to a fact, fold it, or say why not."""
+"""Processing what channels notify: the channel reads it, we fold it, or say why not."""
 
-import json
-from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
 
 from django.db import transaction
 from django.utils.translation import gettext_lazy as _
@@ -11,10 +8,11 @@ from django.utils.translation import gettext_lazy as _
 from accounts.actors import Actor, Role
 from core import clock
 from core.command import command
-from core.errors import DomainError, Invalid, NotFound
+from core.errors import Conflict, DomainError, NotFound
 from core.hooks import hook_settle
 from core.models import Hook
 from core.outbox import Postpone
+from payments.channels.base import Notice, channel_named, told_by
 from payments.locks import lock_attempt, lock_payout, lock_refund
 from payments.models import ChannelFact, PayoutFact
 from payments.services.collect import attempt_tell
@@ -24,40 +22,13 @@ from payments.services.refund import refund_tell
 
 Kind = ChannelFact.Kind
 
-KINDS = {
-    "payment.authorised": Kind.AUTHORISED,
-    "payment.captured": Kind.CAPTURED,
-    "payment.failed": Kind.FAILED,
-    "payment.closed": Kind.CLOSED,
-    "refund.succeeded": Kind.REFUND_SUCCEEDED,
-    "refund.failed": Kind.REFUND_FAILED,
-}
-PAYOUT_KINDS = {"payout.paid": PayoutFact.Kind.PAID, "payout.failed": PayoutFact.Kind.FAILED}
+ABOUT_REFUNDS = (Kind.REFUND_SUCCEEDED, Kind.REFUND_FAILED)
+ABOUT_PAYOUTS = {"payout_paid": PayoutFact.Kind.PAID, "payout_failed": PayoutFact.Kind.FAILED}
 # A notice may be faster than our own commit; after this it is about nothing of ours.
 PATIENCE = timedelta(minutes=10)
 PAUSE_SECONDS = 5
 LARGEST_ID = 2**63 - 1
 LONGEST_REFERENCE = 100
-
-
-@dataclass(frozen=True, slots=True)
-class Notice:
-    """A notification, understood: which of our keys it is about and what it says of it."""
-
-    key: str
-    said: Said
-
-    @property
-    def is_about_refund(self) -> bool:
-        """True for a refund, False for an attempt."""
-        return self.said.kind in (Kind.REFUND_SUCCEEDED, Kind.REFUND_FAILED)
-
-    @property
-    def object_id(self) -> int:
-        """Our id in the key; 0, which is nobody's, for a key that we never gave."""
-        number, _, try_number = self.key.partition(".")
-        ours = number.isascii() and number.isdecimal() and int(number) <= LARGEST_ID
-        return int(number) if ours and (self.is_about_refund or not try_number) else 0
 
 
 @command
@@ -86,31 +57,34 @@ def hook_process(*, hook_id: int, actor: Actor) -> Hook:
 
 
 def _take(hook: Hook) -> Hook.State:
-    document = _document(bytes(hook.payload))
+    notice = channel_named(hook.channel).notice(bytes(hook.payload))
     actor = Actor(Role.CHANNEL, hook.channel)
-    if document.get("kind") in PAYOUT_KINDS:
-        return _take_payout(document, actor)
-    notice = _parse(document)
-    if notice is None:
+    if notice and notice.kind in ABOUT_PAYOUTS:
+        return _take_payout(notice, actor)
+    if notice is None or notice.kind not in Kind.values:
         return Hook.State.IGNORED
-    if notice.is_about_refund:
-        refund_tell(refund=lock_refund(notice.object_id), said=notice.said, actor=actor)
+    if notice.kind in ABOUT_REFUNDS:
+        refund = lock_refund(_object_id(notice))
+        _require_own(refund.attempt.channel, hook)
+        refund_tell(refund=refund, said=_said(notice), actor=actor)
     else:
-        attempt_tell(attempt=lock_attempt(notice.object_id), said=notice.said, actor=actor)
+        attempt = lock_attempt(_object_id(notice))
+        _require_own(attempt.channel, hook)
+        attempt_tell(attempt=attempt, said=_said(notice), actor=actor)
     return Hook.State.PROCESSED
 
 
-def _take_payout(document: dict[str, Any], actor: Actor) -> Hook.State:
+def _take_payout(notice: Notice, actor: Actor) -> Hook.State:
     """Our key of a payout's try is its id, from the second on with the number of the try."""
-    number, _dot, try_number = _member(document, "key", str).partition(".")
+    number, _dot, try_number = notice.key.partition(".")
     said = PayoutSaid(
-        kind=PAYOUT_KINDS[document["kind"]],
+        kind=ABOUT_PAYOUTS[notice.kind],
         try_number=_id(try_number) if try_number else 1,
-        amount_minor=_member(document, "amount_minor", int),
-        currency=_member(document, "currency", str),
-        channel_ref=_member(document, "ref", str),
+        amount_minor=notice.amount_minor,
+        currency=notice.currency,
+        channel_ref=notice.ref[:LONGEST_REFERENCE],
         origin=ChannelFact.Origin.WEBHOOK,
-        failure_code=str(document.get("failure") or "")[:LONGEST_REFERENCE],
+        failure_code=notice.failure_code[:LONGEST_REFERENCE],
     )
     payout_tell(payout=lock_payout(_id(number)), said=said, actor=actor)
     return Hook.State.PROCESSED
@@ -118,39 +92,32 @@ def _take_payout(document: dict[str, Any], actor: Actor) -> Hook.State:
 
 def _id(number: str) -> int:
     """0, which is nobody's, for what we never gave."""
-    ours = number.isascii() and number.isdecimal() and len(number) < len(str(LARGEST_ID)) + 1
-    return min(int(number), LARGEST_ID) if ours else 0
+    ours = number.isascii() and number.isdecimal() and int(number) <= LARGEST_ID
+    return int(number) if ours else 0
 
 
-def _document(body: bytes) -> dict[str, Any]:
-    """Raises Invalid `hook.malformed`."""
-    document = json.loads(body)
-    if not isinstance(document, dict):
-        raise _malformed("body")
-    return document
+def _object_id(notice: Notice) -> int:
+    """Our id in the key; 0, which is nobody's, for a key that we never gave."""
+    number, _, try_number = notice.key.partition(".")
+    return _id(number) if notice.kind in ABOUT_REFUNDS or not try_number else 0
 
 
-def _parse(document: dict[str, Any]) -> Notice | None:
-    """None for a kind that we do not know. Raises Invalid `hook.malformed`."""
-    kind = KINDS.get(str(document.get("kind")))
-    if kind is None:
-        return None
-    said = Said(
-        kind=kind,
-        amount_minor=_member(document, "amount_minor", int),
-        currency=_member(document, "currency", str),
-        channel_ref=_member(document, "ref", str)[:LONGEST_REFERENCE],
+def _require_own(channel: str, hook: Hook) -> None:
+    """A channel that knows another's key has no say in it. Raises Conflict `hook.other_channel`."""
+    if told_by(channel) != hook.channel:
+        raise Conflict(
+            "hook.other_channel",
+            _("The notification is about a payment at another channel."),
+            channel=channel,
+        )
+
+
+def _said(notice: Notice) -> Said:
+    return Said(
+        kind=notice.kind,
+        amount_minor=notice.amount_minor,
+        currency=notice.currency,
+        channel_ref=notice.ref[:LONGEST_REFERENCE],
         origin=ChannelFact.Origin.WEBHOOK,
+        failure_code=notice.failure_code,
     )
-    return Notice(_member(document, "key", str), said)
-
-
-def _member(document: dict[str, Any], name: str, kind: type) -> Any:
-    value = document.get(name)
-    if type(value) is not kind or not value:  # JSON's true is an int to Python
-        raise _malformed(name)
-    return value
-
-
-def _malformed(name: str) -> Invalid:
-    return Invalid("hook.malformed", _("The notification can't be read."), member=name)

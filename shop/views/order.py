@@ -24,12 +24,14 @@ from orders.services.pay import payment_start
 from orders.services.refill import cart_refill
 from orders.tasks import ask_if_expired
 from payments.channels import sandbox
+from payments.channels.base import is_known
 from shop.errors import PageError, page_error, page_errors
 from shop.facts import tell
 from shop.pages import of_link, page, see_other
 from shop.session import CART, cart_of
 
-BANK, TRANSFER = "bank", "transfer"
+BANK, TRANSFER, CARD = "bank", "transfer", "card"
+CHANNELS = {TRANSFER: sandbox.TRANSFER, CARD: "stripe"}
 # What the sandbox makes of each; only a demo offers them.
 TEST_CARDS = {
     "tok_ok": gettext_lazy("Test card: paid at once"),
@@ -118,7 +120,7 @@ def _start(request: HttpRequest, group: OrderGroup) -> HttpResponse:
     try:
         payment_start(
             group_id=group.pk,
-            channel=sandbox.TRANSFER if method == TRANSFER else sandbox.NAME,
+            channel=CHANNELS.get(method, sandbox.NAME),
             token=method if method in TEST_CARDS else "",
             return_url=f"{link_url(group)}pay/?returned=1",
             actor=buyer_of(group),
@@ -135,7 +137,9 @@ def _start(request: HttpRequest, group: OrderGroup) -> HttpResponse:
 def _methods() -> dict[str, str | Promise]:
     """The ways to pay, with their names."""
     cards = TEST_CARDS if settings.DEMO else {}
+    hosted = {CARD: gettext_lazy("Card, on Stripe’s page")} if is_known(CHANNELS[CARD]) else {}
     return {
+        **hosted,
         BANK: gettext_lazy("Card, on your bank’s own page"),
         TRANSFER: gettext_lazy("Bank transfer, within 3 days"),
         **cards,

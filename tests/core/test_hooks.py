@@ -2,6 +2,7 @@
 
 import json
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ from django.test import RequestFactory
 from standardwebhooks import Webhook
 
 from core import clock
-from core.hooks import LARGEST_BODY_BYTES, hook_settle, receive
+from core.hooks import LARGEST_BODY_BYTES, hook_settle, receive, verify_standard
 from core.management.environment import webhook_secret
 from core.models import Hook, OutboxEvent, OutboxStream
 from tests.threads import succeeded, together
@@ -47,7 +48,12 @@ def notification(
 
 
 def answer(request: HttpRequest) -> HttpResponse:
-    return receive(request, channel="test", secrets=[NEW, OLD], event_type="test_hook.received")
+    return receive(
+        request,
+        channel="test",
+        verify=partial(verify_standard, secrets=[NEW, OLD]),
+        event_type="test_hook.received",
+    )
 
 
 def test_a_notification_is_stored_as_it_came_and_told_on() -> None:
@@ -77,7 +83,8 @@ def test_a_repeated_notification_is_answered_and_stored_once() -> None:
 
 def test_the_same_id_from_another_channel_is_another_notification() -> None:
     answer(notification())
-    receive(notification(), channel="other", secrets=[NEW], event_type="other_hook.received")
+    verify = partial(verify_standard, secrets=[NEW])
+    receive(notification(), channel="other", verify=verify, event_type="other_hook.received")
 
     assert Hook.objects.count() == 2
 
@@ -137,7 +144,8 @@ def test_a_notification_without_a_header_is_refused(missing: str) -> None:
 
 
 def test_without_a_secret_nothing_is_believed() -> None:
-    response = receive(notification(), channel="test", secrets=[], event_type="x")
+    verify = partial(verify_standard, secrets=[])
+    response = receive(notification(), channel="test", verify=verify, event_type="x")
 
     assert response.status_code == 400
 

@@ -25,7 +25,7 @@ def channel(live_server: LiveServer, tmp_path: Path, settings: Settings) -> Iter
     secret = "whsec_" + base64.b64encode(secrets.token_bytes(32)).decode()
     settings.SANDBOX_ENDPOINT_ID = secrets.token_hex(16)
     settings.SANDBOX_PAYMENT_SECRETS = [secret]
-    path = reverse("sandbox_hook", args=[settings.SANDBOX_ENDPOINT_ID])
+    path = reverse("channel_hook", args=["sandbox", settings.SANDBOX_ENDPOINT_ID])
     receiver = cast("Receiver", SimpleNamespace(url=f"{live_server.url}{path}", secret=secret))
     sandbox = Sandbox("payments.sandbox", tmp_path, receiver, "--slow-seconds", "0.3")
     settings.SANDBOX_PAYMENT_URL = sandbox.url

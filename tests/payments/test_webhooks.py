@@ -3,7 +3,7 @@
 import base64
 import json
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -15,6 +15,8 @@ from standardwebhooks import Webhook
 from core import clock, relay
 from core.models import Hook, OutboxStream
 from core.outbox import Postpone
+from payments.channels import base
+from payments.channels.sandbox import Sandbox
 from payments.models import Attempt, ChannelFact, Refund
 from payments.services.hooks import hook_process
 from tests.factories import TESTER
@@ -164,6 +166,52 @@ def test_without_an_endpoint_id_there_is_no_endpoint(settings: Settings) -> None
     assert send(told, endpoint="x") == 404
 
 
+@pytest.mark.parametrize("channel", ["sandbox_transfer", "barter"])
+def test_a_channel_without_an_endpoint_of_its_own_has_none(channel: str) -> None:
+    answer = Client().post(f"/hooks/{channel}/{ENDPOINT}", data={})
+    assert answer.status_code == 404
+
+
+def test_the_sandboxs_transfers_are_told_at_its_one_endpoint() -> None:
+    payment = make_payment()
+    attempt = make_attempt(payment, channel="sandbox_transfer", token="")
+    send(notice(attempt, "payment.captured"))
+    assert take_in().state == "processed"
+    assert fresh_row(payment).status == "captured"
+
+
+class Telling(Sandbox):
+    """Another provider, whose notifications look alike."""
+
+
+@pytest.fixture
+def _other_channel() -> Iterator[None]:
+    base.register("other", Telling())
+    yield
+    del base._channels["other"]
+
+
+@pytest.mark.usefixtures("_other_channel")
+@pytest.mark.parametrize("kind", ["payment.captured", "refund.succeeded"])
+def test_a_channel_has_no_say_in_what_is_another_channels(kind: str) -> None:
+    payment = make_captured(10000)
+    subject: Attempt | Refund = make_attempt(make_payment())
+    if kind.startswith("refund"):
+        subject = make_sent_refund(payment, 4000)
+    send(notice(subject, kind))
+    Hook.objects.update(channel="other")
+
+    assert take_in().state == "review"
+    assert "hook.other_channel" in Hook.objects.get().note
+    assert not subject.facts.exists()
+
+
+def test_what_a_channel_told_that_is_not_in_use_any_more_is_put_up_for_review() -> None:
+    send(notice(make_attempt(make_payment()), "payment.captured"))
+    Hook.objects.update(channel="gone")
+    assert take_in().state == "review"
+
+
 def test_reading_the_endpoint_is_not_allowed() -> None:
     assert Client().get(f"/hooks/sandbox/{ENDPOINT}").status_code == 405
 
@@ -199,6 +247,7 @@ MISFITS: dict[str, dict[str, Any]] = {
     "a fraction": {"amount_minor": 10000.0},
     "yes": {"amount_minor": True},
     "no reference": {"ref": ""},
+    "a reference that no database takes": {"ref": "pay\0"},
     "no key": {"key": None},
 }
 

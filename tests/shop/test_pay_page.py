@@ -13,7 +13,9 @@ from orders.links import group_of_link, link_path
 from orders.models import CartLine, OrderGroup
 from orders.services.cancel import order_group_cancel
 from orders.services.expire import order_group_expire
+from payments.channels import base
 from payments.channels.base import Answer
+from payments.channels.stripe import Stripe
 from payments.models import Attempt
 from payments.services.collect import attempt_answer_record
 from tests.factories import TESTER
@@ -347,6 +349,24 @@ def test_a_transfer_is_named_and_shows_the_day_until_which_it_may_come() -> None
     assert f"{attempt.expires_at:%-d %B %H:%M} UTC" in html
     assert "minutes left" not in html
     assert "Bank transfer</span>" in html
+
+
+def test_the_card_at_stripe_is_offered_where_that_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    group = make_group()
+    assert "Stripe" not in look(group)
+    assert Client().post(page_of(group), {"method": "card"}).status_code == 422
+
+    monkeypatch.setattr(base, "_channels", dict(base._channels))
+    base.register("stripe", Stripe())
+    assert "Card, on Stripe’s page" in look(group)
+    attempt = press(group, "card")
+    assert (attempt.channel, attempt.token) == ("stripe", "")
+
+
+def test_an_amount_that_a_channel_can_not_take_is_said_in_words() -> None:
+    group = make_group()
+    answered(press(group), "failed", failure_code="amount_not_possible")
+    assert "This amount can’t be paid in this way. Try another payment method" in look(group)
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 """`manage.py bench`: placing an order in process or over HTTP, beside baselines that only write.
 
-Also how late unpaid groups expire, what ids cost, and the order's page with everybody far away.
+Also how late unpaid groups expire, how soon notifications are answered, what ids cost, and the
+order's page with everybody far away.
 """
 
 import json
@@ -14,7 +15,7 @@ from django.core.management.base import BaseCommand, CommandParser
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from orders.management.bench import baselines, expiry, ids, order_page, over_http, shop
+from orders.management.bench import baselines, expiry, hooks, ids, order_page, over_http, shop
 from orders.management.bench.measure import Result, Way, run
 
 BEGIN_AND_COMMIT = 2
@@ -34,7 +35,10 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument(
-            "--orders", type=int, default=300, help="per process and round, or per round"
+            "--orders",
+            type=int,
+            default=300,
+            help="or notifications, per process and round, or per round",
         )
         parser.add_argument("--rounds", type=int, default=5)
         parser.add_argument("--http", action="store_true", help="by web servers on PORT + 10, 11")
@@ -43,6 +47,7 @@ class Command(BaseCommand):
             "--order-page", action="store_true", help="with all that it asks far away"
         )
         parser.add_argument("--expiry", action="store_true", help="how late unpaid groups expire")
+        parser.add_argument("--hooks", action="store_true", help="how soon they are answered")
         parser.add_argument("--groups", type=int, default=3000, help="with --expiry")
         parser.add_argument("--minutes", type=float, default=1.0, help="with --expiry")
         parser.add_argument("--output", type=Path, default=settings.STATE_DIR / "bench.json")
@@ -64,6 +69,9 @@ class Command(BaseCommand):
         if options["expiry"]:
             figures = expiry.measure(groups=options["groups"], minutes=options["minutes"])
             return figures, expiry.table
+        if options["hooks"]:
+            port = settings.PORT + HTTP_PORTS_FROM
+            return hooks.measure(hooks=orders, rounds=rounds, port=port), hooks.table
         if options["ids"]:
             return ids.measure(IDS_SECONDS), ids.table
         if options["order_page"]:

@@ -1,0 +1,13 @@
+from django.db import migrations, models
+
+
+class Migration(migrations.Migration):
+    dependencies = [("payments", "0002_shares_of_nothing")]
+
+    operations = [
+        migrations.AlterField(
+            model_name="attempt",
+            name="action_url",
+            field=models.CharField(blank=True, max_length=5000),
+        )
+    ]
