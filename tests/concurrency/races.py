@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from django.db.models import Model, QuerySet
 
+from accounts.actors import Actor, Role
 from accounts.models import Merchant
 from core import clock
 from core.command import running
@@ -33,7 +34,8 @@ from orders.services.request import (
     cancel_request_open,
 )
 from payments.channels.base import channel_named
-from payments.models import Payout, Refund, Statement
+from payments.models import Difference, Payout, Refund, Statement
+from payments.services.difference import difference_settle
 from payments.services.payout import payout_approve
 from payments.services.refund import refund_answer_record, refund_send
 from payments.services.statement import statement_close, statement_open
@@ -42,6 +44,7 @@ from tests.concurrency.interleave import Stage
 from tests.concurrency.scenes import Scene, World
 from tests.concurrency.till import NAME
 from tests.factories import TESTER, fresh, make_customer, make_merchant, settlement, story
+from tests.factories.money import make_captured
 from tests.factories.parcels import SCANNED_AT, prepare
 from tests.factories.stock import in_command
 from tests.factories.story import (
@@ -56,8 +59,11 @@ from tests.factories.story import (
 )
 from tests.factories.vouchers import counting, fill_cart_with, make_voucher
 from tests.faults.deeds import ANSWERS
+from tests.payments.lists import listed
 
 Act = Callable[[Any], object]
+
+FINANCE = Actor(Role.STAFF, "finance")
 
 
 @dataclass(frozen=True)
