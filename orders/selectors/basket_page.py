@@ -117,6 +117,11 @@ class BasketPage:
         return self.goods_minor + self.delivery_minor
 
     @property
+    def plus_tax(self) -> bool:
+        """Some merchant's tax comes on top, when it is known where the goods go."""
+        return not all(part.merchant.prices_include_tax for part in self.parts)
+
+    @property
     def changed(self) -> bool:
         """Something is not as it was when it was put in, and `cart_settle` can say so."""
         return any(line.short or line.price_changed for line in self.lines)

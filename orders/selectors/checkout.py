@@ -12,14 +12,17 @@ from delivery.services import Quote, quote_all
 from inventory.selectors import available
 from orders.addresses import ADDRESS, CONTACT, address_lines, problems_of
 from orders.models import Cart, CartLine, CheckoutRecord
+from orders.pricing import Totals, VoucherTerms, totals_of
 from orders.selectors.basket import (
     basket_lines,
+    basket_prices,
     line_problems,
     line_title,
     lines_by_merchant,
     parcels_of,
 )
 from orders.sentences import Problem, amount
+from orders.sums import PrintedSums, printed
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,36 +75,17 @@ class CheckoutView:
     record: CheckoutRecord
     currency: str
     parts: list[Part]
-
-    @property
-    def items_minor(self) -> int:
-        """The goods of all merchants."""
-        return sum(part.goods_minor for part in self.parts)
-
-    @property
-    def delivery_minor(self) -> int:
-        """The delivery of all merchants whose way is known."""
-        return sum(part.chosen.amount_minor for part in self.parts if part.chosen)
+    totals: Totals  # delivery as far as its way is known
 
     @property
     def total_minor(self) -> int:
         """What the shopper would pay."""
-        return self.items_minor + self.delivery_minor
+        return self.totals.total_minor
 
     @property
-    def items(self) -> str:
-        """The goods, in words for people."""
-        return amount(self.items_minor, self.currency)
-
-    @property
-    def delivery(self) -> str:
-        """The delivery, in words for people."""
-        return amount(self.delivery_minor, self.currency)
-
-    @property
-    def total(self) -> str:
-        """The sum, in words for people."""
-        return amount(self.total_minor, self.currency)
+    def sums(self) -> PrintedSums:
+        """Its totals, in words for people."""
+        return printed(self.totals, self.currency)
 
     @property
     def address_lines(self) -> list[str]:
@@ -178,15 +162,17 @@ def email_of(user: User) -> str:
     return kept or user.email
 
 
-def checkout_view(record: CheckoutRecord, *, look_at_stock: bool = True) -> CheckoutView:
+def checkout_view(
+    record: CheckoutRecord, *, look_at_stock: bool = True, voucher: VoucherTerms | None = None
+) -> CheckoutView:
     """The checkout priced as placing would price it now, without locks: four queries.
 
     Without a look at the stock one less; then nothing is said of lines.
     """
     cart, methods = record.cart, chosen_methods(record)
-    lines = list(basket_lines(cart))
+    lines = list(basket_lines(cart, record.address))
     if not lines:
-        return CheckoutView(record, cart.currency, [])
+        return CheckoutView(record, cart.currency, [], Totals())
     left = available([line.sku_id for line in lines]) if look_at_stock else {}
     moment = lines[0].moment  # type: ignore[attr-defined]
     parcels = parcels_of(lines, cart.currency, {})
@@ -195,7 +181,9 @@ def checkout_view(record: CheckoutRecord, *, look_at_stock: bool = True) -> Chec
         _part(part, ways[merchant_id], methods.get(merchant_id), left)
         for merchant_id, part in lines_by_merchant(lines).items()
     ]
-    return CheckoutView(record, cart.currency, parts)
+    quotes = {part.merchant.pk: part.chosen for part in parts if part.chosen}
+    totals = totals_of(basket_prices(lines, quotes, voucher=voucher))
+    return CheckoutView(record, cart.currency, parts, totals)
 
 
 def _part(
