@@ -8,7 +8,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from core import clock
-from core.errors import Conflict
+from core.errors import Conflict, Invalid
 from inventory.models import StockItem
 from orders.models import OrderGroup, Voucher, VoucherUse
 from orders.services import voucher as vouchers
@@ -158,9 +158,9 @@ def test_what_would_cost_nothing_is_refused() -> None:
     sku = make_stocked_sku()
     sku.merchant.delivery_methods.update(price_minor=0)
     basket = fill_cart_with(voucher, [(sku, 1)])
-    with pytest.raises(Conflict) as refused:
+    with pytest.raises(Invalid) as refused:
         place_basket(basket)
-    assert refused.value.code == "voucher.nothing_to_pay"
+    assert refused.value.code == "order.nothing_to_pay"
     assert balances(voucher) == (0, 0, 0)
 
 
@@ -395,7 +395,9 @@ def test_a_limit_that_is_lowered_to_what_is_used_lets_late_money_go_back() -> No
         voucher_id=voucher.pk, ends_at=None, per_customer_limit=None, total_limit=1, actor=TESTER
     )
     come()
-    assert_given_back(group)
+    assert Refund.objects.filter(request_key=f"late:{payment_of(group).id}").exists()
+    assert fresh_row(group).status == "expired"
+    assert balances(voucher) == (1, 1, 2)
 
 
 @pytest.mark.parametrize(
