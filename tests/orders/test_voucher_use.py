@@ -16,6 +16,7 @@ from orders.services.cancel import order_cancel, order_group_cancel
 from orders.services.cart import cart_identify
 from orders.services.expire import order_group_expire, order_groups_expire
 from orders.services.place import order_group_place
+from orders.services.refill import cart_refill
 from orders.services.request import cancel_request_approve, cancel_request_open
 from orders.services.voucher_terms import voucher_amend, voucher_stop
 from payments.models import Refund
@@ -307,6 +308,22 @@ def test_a_counter_that_does_not_cover_what_is_given_back_stops_everything() -> 
     with pytest.raises(RuntimeError, match="do not count the uses"):
         cancel(group)
     assert fresh_row(group).status == "pending_payment"
+
+
+@pytest.mark.parametrize("has_one", [False, True])
+def test_what_is_put_back_into_a_basket_brings_its_voucher_unless_there_is_one(
+    has_one: bool,
+) -> None:
+    voucher, other = make_voucher(), make_voucher()
+    group = two_orders(voucher)
+    cancel(group)
+    cart_id = fill_cart_with(other, [(make_stocked_sku(), 1)]).cart_id if has_one else None
+    for _ in range(2):
+        cart = cart_refill(group_id=group.id, cart_id=cart_id, actor=BUYER).cart
+        cart_id = cart.pk
+    cart.refresh_from_db()
+    assert cart.voucher == (other if has_one else voucher)
+    assert balances(voucher) == (0, 0, 1)
 
 
 # Late money.
