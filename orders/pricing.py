@@ -7,7 +7,7 @@ First the vouchers take off, one after the other, then each line and each delive
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, Protocol
 
 from core.money import PARTS_PER_MILLION, allocate, prorate_half_up, share_half_up
 
@@ -126,11 +126,11 @@ class OrderPrice:
 class Totals:
     """The sums of some orders: what is paid is items + delivery - discount + added tax."""
 
-    items_minor: int
-    delivery_minor: int
-    discount_minor: int
-    tax_minor: int
-    added_tax_minor: int
+    items_minor: int = 0
+    delivery_minor: int = 0
+    discount_minor: int = 0
+    tax_minor: int = 0
+    added_tax_minor: int = 0
 
     @property
     def total_minor(self) -> int:
@@ -305,3 +305,49 @@ def units_share_minor(*, minor: int, quantity: int, gone: int, units: int) -> in
     if not 0 <= gone <= gone + units <= quantity:
         raise ValueError(f"{gone} and {units} more of {quantity} units")
     return minor * (gone + units) // quantity - minor * gone // quantity
+
+
+class SoldLine(Protocol):
+    """A line as it was sold, and how many of its units are called off."""
+
+    quantity: int
+    cancelled_quantity: int
+    total_minor: int
+    discount_minor: int
+    tax_minor: int
+    added_tax_minor: int
+
+
+class SoldOrder(Protocol):
+    """The delivery of an order as it was sold."""
+
+    delivery_minor: int
+    delivery_discount_minor: int
+    delivery_tax_minor: int
+    added_tax_minor: int
+
+
+def kept_sums(order: SoldOrder, lines: Iterable[SoldLine]) -> Totals:
+    """What an order costs without the units that are called off.
+
+    The total is what these leave of it by `units_share_minor`, so the discount is what is missing.
+    """
+    items_minor = tax_minor = added_minor = goods_minor = 0
+    for line in lines:
+        payable_minor = line.total_minor - line.discount_minor + line.added_tax_minor
+        items_minor += _kept(line.total_minor, line)
+        tax_minor += _kept(line.tax_minor, line)
+        added_minor += _kept(line.added_tax_minor, line)
+        goods_minor += _kept(payable_minor, line)
+    return Totals(
+        items_minor=items_minor,
+        delivery_minor=order.delivery_minor,
+        discount_minor=items_minor + added_minor - goods_minor + order.delivery_discount_minor,
+        tax_minor=tax_minor + order.delivery_tax_minor,
+        added_tax_minor=added_minor + (order.delivery_tax_minor if order.added_tax_minor else 0),
+    )
+
+
+def _kept(minor: int, line: SoldLine) -> int:
+    gone, quantity = line.cancelled_quantity, line.quantity
+    return minor - units_share_minor(minor=minor, quantity=quantity, gone=0, units=gone)

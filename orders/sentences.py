@@ -59,7 +59,7 @@ SENTENCES: dict[str, str | Promise] = {
     "voucher.empty_basket": _("Put something into your basket before you add a voucher"),
     "voucher.minimum": _("Spend %(amount)s more to use this voucher"),
     "voucher.minimum_at": _("Spend %(amount)s more at %(merchant)s to use this voucher"),
-    "voucher.nothing_to_pay": _(
+    "order.nothing_to_pay": _(
         "This voucher would leave nothing to pay. Add something to your basket to use it"
     ),
     "order.total_changed": _("The total is now %(new)s. Check it and place the order again"),

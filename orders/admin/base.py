@@ -25,6 +25,7 @@ from orders.admin.notes import NoteOnOrder
 from orders.admin.parts import order_parts
 from orders.models import Order, OrderGroup, OrderLine
 from orders.selectors.shown import order_state, orders_shown
+from orders.sums import printed
 from payments.models import PaymentShare
 
 # Nothing has left yet, or not all.
@@ -163,10 +164,7 @@ class OrderTable(ConsoleModelAdmin):
             ],
             "email": words.masked(order.group.email),
             "age": words.age(order.group.placed_at, order.now),
-            "totals": {
-                "delivery": words.amount(order.delivery_minor, order.currency),
-                "total": words.amount(order.total_minor, order.currency),
-            },
+            "totals": printed(order, order.currency),
             "address": self.address(request, order),
             "asked": asked_for(order) if order.cancel_requested_until else [],
             "kinds": past.kind_links(kinds),

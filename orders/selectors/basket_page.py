@@ -1,6 +1,7 @@
 """The basket as a page shows it: by merchant, at today's prices, with what has changed since."""
 
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -121,6 +122,11 @@ class BasketPage:
         return self.goods_minor + self.delivery_minor - self.discount_minor
 
     @property
+    def plus_tax(self) -> bool:
+        """Some merchant's tax comes on top, when it is known where the goods go."""
+        return not all(part.merchant.prices_include_tax for part in self.parts)
+
+    @property
     def changed(self) -> bool:
         """Something is not as it was when it was put in, and `cart_settle` can say so."""
         return any(line.short or line.price_changed for line in self.lines)
@@ -192,7 +198,7 @@ def basket_page(*, token: str, user_id: int | None) -> BasketPage:
     return _with_voucher(page, there)
 
 
-def _with_voucher(page: BasketPage, rows: list[CartLine]) -> BasketPage:
+def _with_voucher(page: BasketPage, rows: Sequence[CartLine]) -> BasketPage:
     """The page with the voucher of the cart that can be had of these lines."""
     entered = cart_voucher(rows)
     if entered is None:

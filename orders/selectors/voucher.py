@@ -63,7 +63,7 @@ class CartVoucher:
         """The same, knowing what is left to pay with it: where that is nothing it does not hold."""
         if self.problem or total_minor:
             return self
-        return CartVoucher(self.voucher, Problem("voucher.nothing_to_pay", FIELD))
+        return CartVoucher(self.voucher, Problem("order.nothing_to_pay", FIELD))
 
 
 def cart_voucher(lines: Sequence[CartLine]) -> CartVoucher | None:

@@ -81,8 +81,8 @@ def order_group_place(*, cart_id: int, checkout: Checkout, actor: Actor) -> Orde
     Locks the cart, its voucher, at the end the stock rows in id order.
     Emits `order_group.placed`, `order.placed` per order, `payment.opened`.
     Raises Conflict `stock.insufficient`, `price.changed`, `cart.placed`; Invalid `cart.empty`,
-    `cart.no_customer`, `line.unavailable`, those of `delivery.services.quote`; of a voucher those of
-    `cart_voucher_set`, and Conflict `voucher.nothing_to_pay`.
+    `cart.no_customer`, `order.nothing_to_pay`, `line.unavailable`, those of
+    `delivery.services.quote`; of a voucher those of `cart_voucher_set`.
     """
     try:
         return _place(cart_id=cart_id, checkout=checkout, actor=actor)
@@ -187,6 +187,8 @@ def _refuse_unavailable(lines: list[CartLine], stock: Mapping[int, Any]) -> None
 
 def _check_total(prices: list[OrderPrice], currency: str, checkout: Checkout) -> None:
     total_minor = totals_of(prices).total_minor
+    if not total_minor:
+        raise Invalid("order.nothing_to_pay", _("A discount can't pay for all of an order."))
     is_told = checkout.expected_currency in ("", currency)
     if not is_told or total_minor != checkout.expected_total_minor:
         raise Conflict(

@@ -102,13 +102,11 @@ def voucher_take(*, voucher: Voucher, group: OrderGroup, at: datetime, write: Wr
     """Uses a locked voucher for a group that is being placed, for the discount that it has.
 
     Part of a service; the use is only added to the statement. What takes nothing off is not used.
-    Raises Conflict `voucher.used_up`, `voucher.nothing_to_pay`: what costs nothing nobody can pay.
+    Raises Conflict `voucher.used_up`.
     """
     require_locked(voucher)
     if not group.discount_minor:
         return
-    if not group.total_minor:
-        raise _refusal(Problem("voucher.nothing_to_pay", FIELD))
     if not _count_one(voucher):
         raise _refusal(Problem("voucher.used_up", FIELD))
     use = VoucherUse.build(

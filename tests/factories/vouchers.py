@@ -1,6 +1,7 @@
 """Vouchers, and baskets that carry one."""
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any
 
 from accounts.models import Customer
@@ -8,7 +9,7 @@ from catalog.models import Sku
 from core import clock
 from delivery.services import quote
 from orders.models import Cart, OrderGroup, Voucher
-from orders.pricing import totals_of
+from orders.pricing import VoucherTerms, totals_of
 from orders.selectors.basket import basket_lines, basket_prices, parcels_of
 from orders.services.place import order_group_place
 from orders.services.voucher import cart_voucher_set
@@ -27,6 +28,13 @@ def make_voucher(**fields: Any) -> Voucher:
 
 
 TENTH = {"kind": "percentage", "basis_points": 1000}
+
+
+def voucher_of(terms: VoucherTerms) -> Voucher:
+    """The voucher with these terms, in euros; made where there is none of that code."""
+    known = Voucher.objects.filter(code=terms.code).first()
+    has_amount = terms.amount_minor or terms.minimum_minor
+    return known or make_voucher(**asdict(terms), currency="EUR" if has_amount else "")
 
 
 def fill_cart_with(

@@ -113,7 +113,7 @@ class Book:
         """To merchant and house, as far as it is still here."""
         goods_minor = max(0, self.left_minor - self.accrual.delivery_minor)
         split = split_of(self.accrual, self.left_minor)
-        self.credits.subtract(escrow=self.left_minor)
+        self.credits["escrow"] -= self.left_minor
         for code in SPLIT_OVER:
             self.credits[code] += getattr(split, code)
         out_of_escrow = [leg for leg in (goods_minor, self.left_minor - goods_minor) if leg]

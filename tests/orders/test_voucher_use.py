@@ -8,7 +8,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from core import clock
-from core.errors import Conflict
+from core.errors import Conflict, Invalid
 from inventory.models import StockItem
 from orders.models import OrderGroup, Voucher, VoucherUse
 from orders.services import voucher as vouchers
@@ -16,6 +16,7 @@ from orders.services.cancel import order_cancel, order_group_cancel
 from orders.services.cart import cart_identify
 from orders.services.expire import order_group_expire, order_groups_expire
 from orders.services.place import order_group_place
+from orders.services.refill import cart_refill
 from orders.services.request import cancel_request_approve, cancel_request_open
 from orders.services.voucher_terms import voucher_amend, voucher_stop
 from payments.models import Refund
@@ -158,9 +159,9 @@ def test_what_would_cost_nothing_is_refused() -> None:
     sku = make_stocked_sku()
     sku.merchant.delivery_methods.update(price_minor=0)
     basket = fill_cart_with(voucher, [(sku, 1)])
-    with pytest.raises(Conflict) as refused:
+    with pytest.raises(Invalid) as refused:
         place_basket(basket)
-    assert refused.value.code == "voucher.nothing_to_pay"
+    assert refused.value.code == "order.nothing_to_pay"
     assert balances(voucher) == (0, 0, 0)
 
 
@@ -309,6 +310,22 @@ def test_a_counter_that_does_not_cover_what_is_given_back_stops_everything() -> 
     assert fresh_row(group).status == "pending_payment"
 
 
+@pytest.mark.parametrize("has_one", [False, True])
+def test_what_is_put_back_into_a_basket_brings_its_voucher_unless_there_is_one(
+    has_one: bool,
+) -> None:
+    voucher, other = make_voucher(), make_voucher()
+    group = two_orders(voucher)
+    cancel(group)
+    cart_id = fill_cart_with(other, [(make_stocked_sku(), 1)]).cart_id if has_one else None
+    for _ in range(2):
+        cart = cart_refill(group_id=group.id, cart_id=cart_id, actor=BUYER).cart
+        cart_id = cart.pk
+    cart.refresh_from_db()
+    assert cart.voucher == (other if has_one else voucher)
+    assert balances(voucher) == (0, 0, 1)
+
+
 # Late money.
 
 
@@ -395,7 +412,9 @@ def test_a_limit_that_is_lowered_to_what_is_used_lets_late_money_go_back() -> No
         voucher_id=voucher.pk, ends_at=None, per_customer_limit=None, total_limit=1, actor=TESTER
     )
     come()
-    assert_given_back(group)
+    assert Refund.objects.filter(request_key=f"late:{payment_of(group).id}").exists()
+    assert fresh_row(group).status == "expired"
+    assert balances(voucher) == (1, 1, 2)
 
 
 @pytest.mark.parametrize(
