@@ -34,6 +34,7 @@ MEMBERS_WHO_MAY: dict[str, frozenset[str]] = {
     "resume": MANAGERS,
     "view_settlement": MANAGERS | {Member.FINANCE},
     "change_account": frozenset({Member.OWNER, Member.FINANCE}),
+    "set_tax_class": MANAGERS,
 }
 LOOKING = frozenset({"view", "view_settlement"})
 
