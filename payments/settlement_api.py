@@ -32,8 +32,8 @@ from payments.models import Payout, Statement
 from payments.printed import statement_csv
 from payments.services.payee import payout_hold
 from payments.services.payout import approvals_needed, payout_approve
-from payments.states import PAYOUT, STATEMENT
 from payments.statements import payout_reason, sheet_of
+from payments.states import PAYOUT, STATEMENT
 
 TAG = "settlement"
 
