@@ -108,7 +108,7 @@ def test_page_csv_pdf_and_api_tell_what_the_ledger_says(statement: Statement) ->
     for row in rows[[row[:1] for row in rows].index(["entry"]) + 1 :]:
         by_section[row[2]] = by_section.get(row[2], 0) + round(float(row[-1]) * 100)
     words = texts_of(statement_pdf(sheet))
-    in_pdf = dict(pairwise(words))
+    in_pdf = dict(reversed(list(pairwise(words))))  # the numbers, not the entries behind them
     answer = member_client(statement.merchant).get(page(statement))
     on_page = {str(number["words"]): number["amount"] for number in answer.context["numbers"]}
     in_api = {number["name"]: number["amount"] for number in asked(statement)["numbers"]}
