@@ -316,6 +316,8 @@ LOGGING = {
         # It tells of every request that went well.
         "httpx": {"level": "WARNING"},
         "stripe": {"level": "WARNING"},
+        # And this of every letter of a font that it prints with.
+        "fontTools": {"level": "WARNING"},
         # What a visitor typed wrong, or asked for in vain, is no trouble of ours.
         "django.request": {"level": "ERROR"},
     },

@@ -132,7 +132,7 @@ def _document(title: str) -> "FPDF":
 
 def _say(pdf: "FPDF", text: str, *, size: int = 10, bold: bool = False) -> None:
     pdf.set_font(FONT, "B" if bold else "", size)
-    pdf.multi_cell(0, HEIGHT_MM, text, new_x="LMARGIN", new_y="NEXT")
+    pdf.multi_cell(0, HEIGHT_MM, text, align="L", new_x="LMARGIN", new_y="NEXT")
 
 
 def _pair(pdf: "FPDF", words: str, told: str, *, bold: bool) -> None:

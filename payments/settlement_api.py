@@ -4,7 +4,7 @@ from typing import Any
 
 from django.http import HttpResponse
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiResponse, extend_schema, extend_schema_field
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -116,10 +116,12 @@ class StatementCsv(ApiView):
 
     scopes = {"GET": "settlements:read"}
 
-    @extend_schema(
-        summary="Get a statement as CSV",
-        tags=[TAG],
-        responses={(200, "text/csv"): OpenApiResponse(OpenApiTypes.STR)},
+    @operation(
+        "Get a statement as CSV",
+        tag=TAG,
+        answer=OpenApiTypes.STR,
+        media_type="text/csv",
+        problems=[404],
     )
     def get(self, request: Request, statement_id: str) -> HttpResponse:
         """Its numbers and its entries."""

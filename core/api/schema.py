@@ -71,8 +71,9 @@ def operation(
     summary: str,
     *,
     tag: str,
-    answer: AnySerializer | PolymorphicProxySerializer | None,
+    answer: AnySerializer | PolymorphicProxySerializer | OpenApiTypes | None,
     status: int = HTTPStatus.OK,
+    media_type: str = "application/json",
     body: AnySerializer | None = None,
     query: AnySerializer | None = None,
     keyed: bool = False,
@@ -100,7 +101,7 @@ def operation(
         tags=[tag],
         request=body,
         parameters=parameters,
-        responses={int(status): answer, **refusals},
+        responses={(int(status), media_type): answer, **refusals},
     )
 
 

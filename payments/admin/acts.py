@@ -25,7 +25,8 @@ class PayoutAct(Act):
     """An act on one payout; its preview is void once the payout has moved on."""
 
     def is_legal(self, row: Payout) -> bool:
-        return states.PAYOUT.may(self.verb, row.status)
+        offers = states.PAYOUT.offers(row, self.role, row.status_changed_at)
+        return self.verb in {edge.verb for edge in offers}
 
     def stamp(self, row: Payout) -> str:
         account = account_of(row.merchant_id)

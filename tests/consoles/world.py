@@ -23,7 +23,9 @@ from inventory.services import stock_adjust
 from orders.models import Mail, Order, OrderGroup
 from orders.services.fulfil import order_acknowledge, order_ship
 from orders.services.refund import order_refund
+from payments.services.payee import merchant_account_change
 from tests.factories import TESTER, fresh, make_user
+from tests.factories.settlement import IBAN, make_payout
 from tests.factories.story import (
     MERCHANT,
     deliver_events,
@@ -56,6 +58,10 @@ class Stall:
 def make_stall(name: str) -> Stall:
     """A merchant that has sold, shipped in part, refunded and counted, under names of its own."""
     merchant = make_delivering_merchant(name=f"{name} Trading")
+    payout = make_payout(merchant)
+    merchant_account_change(
+        merchant_id=merchant.pk, holder=f"{name} Payee", iban=IBAN, actor=TESTER
+    )
     skus = [make_stocked_sku(merchant, code=fresh(f"{name}-sku-{{}}")) for _ in range(2)]
     group = pay(place([(skus[0], 3)]))
     order = group.orders.get()
@@ -88,11 +94,13 @@ def make_stall(name: str) -> Stall:
     deliver_events()
     products = [sku.product for sku in skus]
     secrets = {order.number, f"{name} Trading", f"{name} was late", f"{name} broke one"}
-    secrets |= {voucher.code} | {sku.code for sku in skus} | {product.title for product in products}
+    secrets |= {f"{name} Payee", str(payout.statement), voucher.code}
+    secrets |= {sku.code for sku in skus} | {product.title for product in products}
     secrets |= set(
         Shipment.objects.filter(merchant=merchant).values_list("tracking_number", flat=True)
     )
     rows: list[Model] = [order, *items, *skus, *products, merchant, voucher]
+    rows += [payout, payout.statement]
     rows += [
         *Location.objects.filter(merchant=merchant),
         *Shipment.objects.filter(merchant=merchant),
