@@ -2,9 +2,10 @@
 
 import logging
 
-from . import notifier, payments, process, refunds, transactions
+from . import captures, notifier, payments, process, refunds, transactions
 from .api import Api
 from .book import Book
+from .captures import Captures
 from .notifier import Notifier
 from .page import PayPage
 from .payments import Payments
@@ -12,7 +13,7 @@ from .refunds import Refunds
 from .server import Server
 from .timer import Timer
 
-SCHEMAS = (notifier.SCHEMA, payments.SCHEMA, refunds.SCHEMA, transactions.SCHEMA)
+SCHEMAS = (notifier.SCHEMA, payments.SCHEMA, captures.SCHEMA, refunds.SCHEMA, transactions.SCHEMA)
 
 
 def main() -> None:
@@ -27,7 +28,7 @@ def main() -> None:
         public_url=arguments.public_url or f"http://{arguments.host}:{arguments.port}",
         slow_seconds=arguments.slow_seconds,
     )
-    api, page = Api(all_payments, Refunds(book)), PayPage(all_payments)
+    api, page = Api(all_payments, Captures(book), Refunds(book)), PayPage(all_payments)
     server = Server((arguments.host, arguments.port), [*api.routes(), *page.routes()])
     Notifier(book, arguments.notify_url, arguments.secret).start()
     Timer(all_payments).start()
