@@ -41,8 +41,10 @@ BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
     "deliver-due-orders": {"task": "orders.tasks.deliver_due_orders", "schedule": 60.0},
     "complete-due-orders": {"task": "orders.tasks.complete_due_orders", "schedule": 60.0},
     "approve-due-requests": {"task": "orders.tasks.approve_due_requests", "schedule": 60.0},
-    # Attempts and refunds whose outcome nobody has told for two minutes.
+    # Attempts, captures and refunds whose outcome nobody has told for two minutes.
     "ask-channels": {"task": "payments.tasks.ask_channels", "schedule": 30.0},
+    # Promised money that a channel would not give an hour ago.
+    "retry-captures": {"task": "payments.tasks.retry_captures", "schedule": 300.0},
     # The monitor, last: what the others have left undone.
     "watch": {"task": "core.tasks.watch", "schedule": 30.0},
     "watch-books": {"task": "core.tasks.watch_books", "schedule": 300.0},

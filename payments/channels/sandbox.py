@@ -34,6 +34,7 @@ class Sandbox:
                 token=charge.token,
                 return_url=charge.return_url,
                 expires_at=charge.expires_at.isoformat(),
+                capture="manual" if charge.capture_later else "automatic",
             )
         )
 
@@ -41,9 +42,21 @@ class Sandbox:
         """What became of a payment."""
         return _payment(_call("GET", f"/payments/{key}"))
 
-    def capture(self, key: str) -> Answer:
-        """Takes what was authorised."""
-        return self._change(key, "capture")
+    def capture(self, *, key: str, payment_key: str, amount_minor: int, is_last: bool) -> Answer:
+        """Takes a part of what was authorised; the same key again answers the same capture."""
+        return _part(
+            _call(
+                "POST",
+                f"/payments/{payment_key}/captures",
+                key=key,
+                amount_minor=amount_minor,
+                is_last=is_last,
+            )
+        )
+
+    def query_capture(self, *, key: str, payment_key: str) -> Answer:
+        """What became of a capture."""
+        return _part(_call("GET", f"/payments/{payment_key}/captures?key={key}"))
 
     def close(self, key: str) -> Answer:
         """Asks that nobody can pay it any more; a payment that was captured answers so."""
@@ -51,13 +64,13 @@ class Sandbox:
 
     def refund(self, *, key: str, payment_key: str, amount_minor: int) -> Answer:
         """Asks for money back; the same key again answers the same refund."""
-        return _refund(
+        return _part(
             _call("POST", "/refunds", key=key, payment_key=payment_key, amount_minor=amount_minor)
         )
 
     def query_refund(self, key: str) -> Answer:
         """What became of a refund."""
-        return _refund(_call("GET", f"/refunds/{key}"))
+        return _part(_call("GET", f"/refunds/{key}"))
 
     def _change(self, key: str, verb: str) -> Answer:
         try:
@@ -75,6 +88,7 @@ class Transfer(Sandbox):
     """
 
     term: timedelta | None = timedelta(days=3)
+    captures_at: tuple[CaptureAt, ...] = (CaptureAt.ONCE,)
 
     def create(self, charge: Charge) -> Answer:
         """Asks for a payment that is under way from now on."""
@@ -117,9 +131,11 @@ def _call(method: str, path: str, **members: Any) -> dict[str, Any]:
 
 
 def _payment(document: dict[str, Any]) -> Answer:
-    captured = document["status"] == "captured"
+    """A charge that was taken part by part has kept its promise; its captures tell what was taken."""
+    status = document["status"]
+    captured = status == "captured" and not document["parts_minor"]
     return Answer(
-        status=document["status"],
+        status="authorised" if status == "captured" and not captured else status,
         amount_minor=document["captured_minor" if captured else "amount_minor"],
         currency=document["currency"],
         ref=document["ref"],
@@ -128,7 +144,8 @@ def _payment(document: dict[str, Any]) -> Answer:
     )
 
 
-def _refund(document: dict[str, Any]) -> Answer:
+def _part(document: dict[str, Any]) -> Answer:
+    """A capture or a refund."""
     return Answer(
         status=document["status"],
         amount_minor=document["amount_minor"],

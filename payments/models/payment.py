@@ -136,7 +136,9 @@ class Attempt(Stateful):
 
     payment = models.ForeignKey(Payment, on_delete=models.PROTECT, related_name="attempts")
     channel = models.CharField(max_length=30)
-    capture_at = models.CharField(max_length=8, default=CaptureAt.ONCE.value, db_default=CaptureAt.ONCE.value)
+    capture_at = models.CharField(
+        max_length=8, default=CaptureAt.ONCE.value, db_default=CaptureAt.ONCE.value
+    )
     amount_minor = models.BigIntegerField()
     currency = models.CharField(max_length=3)
     token = models.CharField(max_length=100, blank=True)

@@ -15,8 +15,9 @@ from core.errors import DomainError, Invalid, NotFound
 from core.hooks import hook_settle
 from core.models import Hook
 from core.outbox import Postpone
-from payments.locks import lock_attempt, lock_refund
+from payments.locks import lock_attempt, lock_capture, lock_refund
 from payments.models import ChannelFact
+from payments.services.capture import capture_tell
 from payments.services.collect import attempt_tell
 from payments.services.facts import Said
 from payments.services.refund import refund_tell
@@ -28,6 +29,8 @@ KINDS = {
     "payment.captured": Kind.CAPTURED,
     "payment.failed": Kind.FAILED,
     "payment.closed": Kind.CLOSED,
+    "capture.succeeded": Kind.CAPTURED,
+    "capture.failed": Kind.CAPTURE_FAILED,
     "refund.succeeded": Kind.REFUND_SUCCEEDED,
     "refund.failed": Kind.REFUND_FAILED,
 }
@@ -44,6 +47,7 @@ class Notice:
 
     key: str
     said: Said
+    is_about_capture: bool = False
 
     @property
     def is_about_refund(self) -> bool:
@@ -55,7 +59,8 @@ class Notice:
         """Our id in the key; 0, which is nobody's, for a key that we never gave."""
         number, _, try_number = self.key.partition(".")
         ours = number.isascii() and number.isdecimal() and int(number) <= LARGEST_ID
-        return int(number) if ours and (self.is_about_refund or not try_number) else 0
+        has_tries = self.is_about_refund or self.is_about_capture
+        return int(number) if ours and (has_tries or not try_number) else 0
 
 
 @command
@@ -64,8 +69,8 @@ def hook_process(*, hook_id: int, actor: Actor) -> Hook:
 
     `ignored`: a kind that says nothing to us. `review`: it does not fit what was asked; nothing is
     changed. `unmatched`: about nothing of ours, after ten minutes of patience, during which this
-    raises Postpone. Locks the payment, then the attempt or the refund. Emits as `attempt_tell()`
-    and `refund_tell()` do.
+    raises Postpone. Locks the payment, then the attempt, the capture or the refund. Emits as
+    `attempt_tell()`, `capture_tell()` and `refund_tell()` do.
     """
     hook = Hook.objects.get(pk=hook_id)
     if hook.state != Hook.State.RECEIVED:
@@ -90,6 +95,8 @@ def _take(hook: Hook) -> Hook.State:
     actor = Actor(Role.CHANNEL, hook.channel)
     if notice.is_about_refund:
         refund_tell(refund=lock_refund(notice.object_id), said=notice.said, actor=actor)
+    elif notice.is_about_capture:
+        capture_tell(capture=lock_capture(notice.object_id), said=notice.said, actor=actor)
     else:
         attempt_tell(attempt=lock_attempt(notice.object_id), said=notice.said, actor=actor)
     return Hook.State.PROCESSED
@@ -110,7 +117,8 @@ def _parse(body: bytes) -> Notice | None:
         channel_ref=_member(document, "ref", str)[:LONGEST_REFERENCE],
         origin=ChannelFact.Origin.WEBHOOK,
     )
-    return Notice(_member(document, "key", str), said)
+    is_about_capture = document["kind"].startswith("capture.")
+    return Notice(_member(document, "key", str), said, is_about_capture)
 
 
 def _member(document: dict[str, Any], name: str, kind: type) -> Any:

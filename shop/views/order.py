@@ -12,10 +12,11 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST, require_safe
 
 from accounts.actors import Actor, Role
-from core.errors import Conflict
+from core.errors import Conflict, Invalid
 from orders import states
 from orders.links import group_of_link, link_path, link_url
 from orders.models import OrderGroup
+from orders.selectors.cash import cash_refusal
 from orders.selectors.order_page import order_page
 from orders.selectors.pay_page import PayPage, pay_page
 from orders.sentences import Problem
@@ -23,13 +24,14 @@ from orders.services.extend import order_group_extend
 from orders.services.pay import payment_start
 from orders.services.refill import cart_refill
 from orders.tasks import ask_if_expired
-from payments.channels import sandbox
+from payments.channels import cash_on_delivery, sandbox
 from shop.errors import PageError, page_error, page_errors
 from shop.facts import tell
 from shop.pages import of_link, page, see_other
 from shop.session import CART, cart_of
 
-BANK, TRANSFER = "bank", "transfer"
+BANK, TRANSFER, CASH = "bank", "transfer", "cash"
+CHANNELS = {TRANSFER: sandbox.TRANSFER, CASH: cash_on_delivery.NAME}
 # What the sandbox makes of each; only a demo offers them.
 TEST_CARDS = {
     "tok_ok": gettext_lazy("Test card: paid at once"),
@@ -112,17 +114,19 @@ def _seen(request: HttpRequest) -> datetime | None:
 
 def _start(request: HttpRequest, group: OrderGroup) -> HttpResponse:
     method = request.POST.get("method", "")
-    if method not in _methods():
+    if method not in _methods(group):
         problem = Problem("payment.none_selected", "method")
         return _pay_page(request, pay_page(group), [page_error(problem)])
     try:
         payment_start(
             group_id=group.pk,
-            channel=sandbox.TRANSFER if method == TRANSFER else sandbox.NAME,
+            channel=CHANNELS.get(method, sandbox.NAME),
             token=method if method in TEST_CARDS else "",
             return_url=f"{link_url(group)}pay/?returned=1",
             actor=buyer_of(group),
         )
+    except Invalid as refusal:  # it was offered, and can't be had any more
+        return _pay_page(request, pay_page(group), page_errors(refusal))
     except Conflict as refusal:
         ask_if_expired(refusal.code, group.pk)
         if refusal.code == "payment.expired":
@@ -132,12 +136,14 @@ def _start(request: HttpRequest, group: OrderGroup) -> HttpResponse:
     return see_other(request.path)
 
 
-def _methods() -> dict[str, str | Promise]:
-    """The ways to pay, with their names."""
+def _methods(group: OrderGroup) -> dict[str, str | Promise]:
+    """The ways to pay that group, with their names."""
     cards = TEST_CARDS if settings.DEMO else {}
+    cash = {} if cash_refusal(group) else {CASH: gettext_lazy("Cash, when it is delivered")}
     return {
         BANK: gettext_lazy("Card, on your bank’s own page"),
         TRANSFER: gettext_lazy("Bank transfer, within 3 days"),
+        **cash,
         **cards,
     }
 
@@ -148,7 +154,7 @@ def _pay_page(
     returned = "returned" in request.GET
     context = {
         "pay": looked,
-        "methods": _methods(),
+        "methods": _methods(looked.group),
         "chosen": request.POST.get("method", ""),
         "waits": _waits(looked, returned=returned),
         "expired": Problem(
