@@ -1,7 +1,7 @@
 """The invariants of the money, as views that must be empty."""
 
 from core.audit import invariant
-from payments.channels import sandbox  # noqa: F401 it registers itself
+from payments.channels import cash_on_delivery, sandbox  # noqa: F401 they register themselves
 from payments.channels.base import listed_with, listing_channels, slow_channels
 
 # Since when an attempt's outcome is owed: of a channel whose money takes days, since they are over.
@@ -198,6 +198,10 @@ invariant(
     SELECT 'refund', id, status_changed_at FROM payments_refund
     WHERE status = 'sent'
       AND status_changed_at < (SELECT business_now()) - interval '15 minutes'
+    UNION ALL
+    SELECT 'capture', id, status_changed_at FROM payments_capture
+    WHERE status = 'requested'
+      AND status_changed_at < (SELECT business_now()) - interval '15 minutes'
     """,
 )
 invariant(
@@ -259,7 +263,10 @@ invariant(
     WHERE status IN ('open', 'closed') AND captured_minor > 0
        OR status = 'captured' AND (captured_minor = 0 OR EXISTS (
               SELECT FROM payments_paymentshare share WHERE share.payment_id = payment.id
-              AND share.captured_minor + share.voided_minor <> share.amount_minor))
+              AND share.captured_minor + share.voided_minor <> share.amount_minor)
+          AND NOT EXISTS (
+              SELECT FROM payments_attempt lapsed WHERE lapsed.payment_id = payment.id
+              AND lapsed.status = 'closed' AND lapsed.capture_at <> 'once'))
     UNION ALL
     SELECT 'capture', id, status, outcome
     FROM (SELECT capture.id, capture.status,

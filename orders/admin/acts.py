@@ -236,6 +236,9 @@ def _sums(told: Cancellation) -> list[str]:
     if told.refund_minor:
         back = amount(told.refund_minor, told.currency)
         lines.append(_("%(amount)s goes back to the buyer.") % {"amount": back})
+    if told.let_go_minor:
+        never = amount(told.let_go_minor, told.currency)
+        lines.append(_("%(amount)s was only promised and is never charged.") % {"amount": never})
     if told.called_off_minor:
         less = amount(told.called_off_minor, told.currency)
         lines.append(_("The buyer has %(amount)s less to pay.") % {"amount": less})

@@ -18,9 +18,11 @@ from orders import states
 from orders.locks import lock_group, lock_group_with_orders
 from orders.models import Order, OrderGroup, OrderLine
 from orders.selectors import open_lines
+from orders.selectors.cash import cash_refusal
 from orders.services.extend import prolong, refuse_expired
 from orders.services.summary import summaries_refresh
 from orders.services.voucher import voucher_take_again
+from payments.channels import cash_on_delivery
 from payments.channels.base import channel_named
 from payments.locks import lock_payments
 from payments.models import Attempt, Payment
@@ -42,10 +44,13 @@ def payment_start(
     A channel that takes days gets them: the deadline moves on, and the attempt's with it.
     Locks the group, then its payment. Emits `attempt.started`, before it `order_group.prolonged`.
     Raises Conflict `payment.expired` (also when it is too late to send anyone to pay),
-    `state.conflict`, `payment.attempt_open`; Invalid `payment.channel_unknown`.
+    `state.conflict`, `payment.attempt_open`; Invalid `payment.channel_unknown`, and at the door
+    `payment.cash_too_much`, `payment.cash_not_accepted`.
     """
     group = lock_group(group_id)
     moment = clock.now()
+    if channel == cash_on_delivery.NAME and (refusal := cash_refusal(group)):
+        raise refusal
     refuse_expired(group, moment + SHORTEST_TIME_TO_PAY)
     if group.status != states.PENDING_PAYMENT:
         raise Conflict(

@@ -278,7 +278,10 @@ def _has_paid_before(attempt: Attempt) -> bool:
 
 
 def _fold_authorisation(attempt: Attempt, actor: Actor) -> None:
-    """A promise holds while its attempt lives; when it falls, so does the payment."""
+    """A promise holds while its attempt lives; when it falls, so does the payment.
+
+    What of it was neither taken nor let go stays so: it says what orders have to live without.
+    """
     payment = attempt.payment
     if attempt.is_excess or (attempt.captures_later and payment.status == "closed"):
         if attempt.status == "succeeded":
@@ -286,7 +289,6 @@ def _fold_authorisation(attempt: Attempt, actor: Actor) -> None:
     elif attempt.is_live or attempt.status == "succeeded":
         _fire_if_possible(payment, "authorise", attempt, actor)
     else:
-        _let_go(payment)
         _fire_if_possible(payment, "capture" if payment.captured_minor else "close", attempt, actor)
 
 
@@ -296,12 +298,6 @@ def _fire_if_possible(payment: Payment, verb: str, attempt: Attempt, actor: Acto
             _shares(payment).update(authorised_minor=F("amount_minor"))
         payload = {"attempt_id": str(attempt.id), "open_attempt_id": None}
         fire(payment, verb=verb, actor=actor, payload=payload)
-
-
-def _let_go(payment: Payment) -> None:
-    """What was promised and has not been taken will not come."""
-    if payment.status == "authorised":
-        _shares(payment).update(voided_minor=F("amount_minor") - F("captured_minor"))
 
 
 def _shares(payment: Payment) -> QuerySet[PaymentShare]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from django.db.models import F, Q
+from django.db.models import Exists, F, OuterRef, Q
 from django.utils.translation import gettext_lazy as _
 
 from accounts.actors import Actor
@@ -15,6 +15,7 @@ from payments.channels.base import Answer
 from payments.locks import lock_refund
 from payments.models import (
     Attempt,
+    Capture,
     ChannelFact,
     LedgerTransaction,
     Payment,
@@ -97,9 +98,12 @@ def _same(known: Refund, payment: Payment, amount_minor: int) -> Refund:
 
 def _captured_attempt(payment: Payment, attempt_id: int | None) -> Attempt:
     """The attempt whose money goes back: the named one, or the one that paid."""
-    attempts = Attempt.objects.filter(
-        payment=payment, shard_key=payment.shard_key, status="succeeded"
+    has_money = Q(status="succeeded") | Exists(
+        Capture.objects.filter(
+            attempt=OuterRef("pk"), shard_key=OuterRef("shard_key"), status="succeeded"
+        )
     )
+    attempts = Attempt.objects.filter(has_money, payment=payment, shard_key=payment.shard_key)
     wanted = {"pk": attempt_id} if attempt_id else {"is_excess": False}
     attempt = attempts.filter(**wanted).first()
     if attempt is None:
