@@ -27,10 +27,10 @@ from orders.pricing import units_share_minor
 from orders.services.summary import summaries_refresh
 from payments.locks import lock_payments
 from payments.models import Payment
-from payments.selectors import channel_payment, refundable_minor
+from payments.selectors import channel_payment
 from payments.services.collect import payment_close
 from payments.services.reduce import payment_reduce
-from payments.services.refund import refund_request
+from payments.services.tenders import tenders_refund, tenders_split
 
 LAST_ORDER = system("last order")
 LAST_UNIT = system("last unit")
@@ -258,24 +258,22 @@ def _ship_rest(order: Order, reason: str) -> None:
 
 def _refund(payments: Sequence[Payment], cut: Cut, actor: Actor, reason: str) -> int:
     """The cut's part of what was paid, as far as it has not gone back by hand; of all: the rest."""
-    order, refunded_minor = cut.order, 0
-    for number, payment in enumerate(payments):
-        key = f"cancel:{order.id}:{cut.gone_units}" + (f".{number}" if number else "")
-        amount_minor = refundable_minor(payment, order.id)
-        if not cut.is_whole:
-            amount_minor = min(amount_minor, cut.goods_minor - refunded_minor)
-        if amount_minor:
-            refund_request(
-                payment=payment,
-                reference=order.id,
-                request_key=key,
-                amount_minor=amount_minor,
-                shares=[(order.id, order.merchant_id, amount_minor)],
-                actor=actor,
-                reason=reason,
-            )
-            refunded_minor += amount_minor
-    return refunded_minor
+    order = cut.order
+    parts = tenders_split(
+        payments=payments,
+        order_id=order.id,
+        most_minor=None if cut.is_whole else cut.goods_minor,
+        counts_pending=False,
+    )
+    tenders_refund(
+        parts=parts,
+        order_id=order.id,
+        merchant_id=order.merchant_id,
+        request_key=f"cancel:{order.id}:{cut.gone_units}",
+        actor=actor,
+        reason=reason,
+    )
+    return sum(part.amount_minor for part in parts)
 
 
 def _told(cut: Cut, *, refund_minor: int, called_off_minor: int) -> dict[str, object]:

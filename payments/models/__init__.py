@@ -1,5 +1,6 @@
-"""All money: payments and attempts, refunds, the ledger."""
+"""All money: payments and attempts, store credit, refunds, the ledger."""
 
+from payments.models.credit import CreditAccount, CreditEntry
 from payments.models.ledger import LedgerAccount, LedgerEntry, LedgerTransaction
 from payments.models.payment import Attempt, Capture, ChannelFact, Payment, PaymentShare
 from payments.models.refund import Refund, RefundShare
@@ -8,6 +9,8 @@ __all__ = [
     "Attempt",
     "Capture",
     "ChannelFact",
+    "CreditAccount",
+    "CreditEntry",
     "LedgerAccount",
     "LedgerEntry",
     "LedgerTransaction",

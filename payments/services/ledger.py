@@ -22,6 +22,8 @@ CHART: dict[str, tuple[LedgerAccount.Kind, int | None]] = {
     "merchant_receivable": (Kind.ASSET, 0),
     "commission_income": (Kind.INCOME, None),
     "tax_payable": (Kind.LIABILITY, None),
+    "store_credit": (Kind.LIABILITY, 0),
+    "goodwill": (Kind.EXPENSE, None),
     "refunds_in_flight": (Kind.LIABILITY, 0),
     "chargeback_loss": (Kind.EXPENSE, None),
     "rounding": (Kind.EXPENSE, None),
