@@ -285,6 +285,9 @@ METRICS_TOKEN = env("METRICS_TOKEN", default="")
 # When a channel that can do both takes promised money, `stripe=shipment`: once, shipment, delivery.
 PAYMENT_CAPTURE_AT = env.dict("PAYMENT_CAPTURE_AT", default={})
 
+# A refund by hand above this, in minor units, waits for a second person.
+REFUND_LIMIT_MINOR = env.int("REFUND_LIMIT_MINOR", default=50_000)
+
 # The sandboxes: what they are reached by, and the secrets of their notifications (first signs).
 SANDBOX_ENDPOINT_ID = env("SANDBOX_ENDPOINT_ID", default="")
 SANDBOX_PAYMENT_URL = env("SANDBOX_PAYMENT_URL", default=f"http://127.0.0.1:{PORT + 1}")

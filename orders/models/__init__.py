@@ -1,6 +1,6 @@
 """Tables of the story: the cart, what is made of it when it is placed, and what comes after."""
 
-from orders.models.aftersale import CancelRequest, Note
+from orders.models.aftersale import CancelRequest, Note, OrderRefund
 from orders.models.cart import Cart, CartLine, CheckoutRecord
 from orders.models.mail import Mail
 from orders.models.order import Order, OrderGroup, OrderLine
@@ -15,4 +15,5 @@ __all__ = [
     "Order",
     "OrderGroup",
     "OrderLine",
+    "OrderRefund",
 ]
