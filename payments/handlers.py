@@ -39,8 +39,12 @@ REQUESTS = {
 
 @on_batch(*REQUESTS)
 def ask_channel(events: list[Event]) -> None:
-    """Puts what to ask into the payment's own stream to its channel, in the order it happened."""
-    emit([_request(event) for event in events if event.payload.get(REQUESTS[event.type][1])])
+    """Puts what to ask into the payment's own stream to its channel, in the order it happened.
+
+    No channel is asked for what becomes store credit.
+    """
+    asked = [event for event in events if event.payload.get(REQUESTS[event.type][1])]
+    emit([_request(e) for e in asked if e.payload.get("destination") != "store_credit"])
 
 
 def _request(event: Event) -> Fact:
@@ -130,11 +134,14 @@ def refund_at_channel(refund_id: int) -> None:
     if refund.status != "sent":
         return
     attempt = refund.attempt
+    if attempt is None:  # nobody sends store credit
+        return
     try:
         answer = channel_named(attempt.channel).refund(
             key=refund.channel_key,
             payment_key=attempt.channel_key,
             amount_minor=refund.amount_minor,
+            **({"account": refund.account} if refund.account else {}),
         )
     except ChannelRefused as refusal:
         answer = _refused(refund, "failed", refusal)

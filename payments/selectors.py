@@ -11,7 +11,16 @@ from django.db.models.functions import Extract
 from core.clock import BusinessNow
 from core.ids import gene_of
 from payments.channels.base import CaptureAt, slow_channels
-from payments.models import Attempt, Capture, LedgerEntry, Payment, PaymentShare, Refund
+from payments.models import (
+    Attempt,
+    Capture,
+    CreditAccount,
+    CreditEntry,
+    LedgerEntry,
+    Payment,
+    PaymentShare,
+    Refund,
+)
 from payments.states import ATTEMPT
 
 UNKNOWN_FOR = timedelta(minutes=2)
@@ -111,6 +120,35 @@ def channel_payment(payments: Iterable[Payment]) -> Payment:
 def refundable_minor(payment: Payment, order_id: int) -> int:
     """What of one order's share of a payment can still go back; 0 before the capture."""
     return left_of_order_minor([payment], order_id)
+
+
+def shares_of(payment: Payment) -> list[PaymentShare]:
+    """What of a payment belongs to each order, the first one first."""
+    rows = PaymentShare.objects.filter(payment=payment, shard_key=payment.shard_key)
+    return list(rows.order_by("pk"))
+
+
+def credit_minor(*, customer_id: int, shard_key: int, currency: str) -> int:
+    """What store credit a customer has in a currency."""
+    rows = CreditAccount.objects.filter(
+        customer=customer_id, shard_key=shard_key, currency=currency
+    )
+    return rows.values_list("balance_minor", flat=True).first() or 0
+
+
+def credits_of(*, customer_id: int, shard_key: int) -> list[CreditAccount]:
+    """A customer's store credit, by currency."""
+    rows = CreditAccount.objects.filter(customer=customer_id, shard_key=shard_key)
+    return list(rows.order_by("currency"))
+
+
+def credit_entries_of(
+    *, customer_id: int, shard_key: int, before: int | None, most: int
+) -> list[CreditEntry]:
+    """What changed a customer's store credit, the newest first, from an entry on."""
+    rows = CreditEntry.objects.filter(account__customer=customer_id, shard_key=shard_key)
+    rows = rows.filter(pk__lt=before) if before else rows
+    return list(rows.select_related("account").order_by("-pk")[:most])
 
 
 def live_attempt(payment: Payment) -> Attempt | None:

@@ -105,6 +105,8 @@ def retry_captures() -> int:
 def ask_after_refund(refund_id: int) -> None:
     """Asks the channel by our key and records what it says; without an answer the clock asks again."""
     refund = Refund.objects.select_related("attempt").get(pk=refund_id)
+    if refund.attempt is None:  # what becomes store credit is never on its way
+        return
     channel = refund.attempt.channel
     answer = channel_named(channel).query_refund(refund.channel_key)
     refund_answer_record(

@@ -352,6 +352,8 @@ class Refund(OrderAct):
             actor=actor,
         )
         told = amount(refund.amount_minor, refund.currency)
+        if refund.waits:
+            return _("%(amount)s waits for somebody else to approve it.") % {"amount": told}
         return _("%(amount)s is on its way back to the buyer.") % {"amount": told}
 
 

@@ -29,11 +29,11 @@ from orders.services.summary import summaries_refresh
 from orders.services.voucher import vouchers_give_back
 from payments.locks import lock_payments
 from payments.models import Payment
-from payments.selectors import asked_minor, channel_payment, refundable_minor, untaken_minor
+from payments.selectors import asked_minor, channel_payment, untaken_minor
 from payments.services.capture import share_void
 from payments.services.collect import payment_close
 from payments.services.reduce import payment_reduce
-from payments.services.refund import refund_request
+from payments.services.tenders import tenders_refund, tenders_split
 
 LAST_ORDER = system("last order")
 LAST_UNIT = system("last unit")
@@ -319,22 +319,19 @@ def _let_go(payments: Sequence[Payment], cut: Cut, most_minor: int, actor: Actor
 def _refund(
     payments: Sequence[Payment], cut: Cut, most_minor: int, actor: Actor, reason: str
 ) -> int:
-    order, refunded_minor = cut.order, 0
-    for number, payment in enumerate(payments):
-        key = f"cancel:{order.id}:{cut.gone_units}" + (f".{number}" if number else "")
-        amount_minor = min(refundable_minor(payment, order.id), most_minor - refunded_minor)
-        if amount_minor:
-            refund_request(
-                payment=payment,
-                reference=order.id,
-                request_key=key,
-                amount_minor=amount_minor,
-                shares=[(order.id, order.merchant_id, amount_minor)],
-                actor=actor,
-                reason=reason,
-            )
-            refunded_minor += amount_minor
-    return refunded_minor
+    order = cut.order
+    parts = tenders_split(
+        payments=payments, order_id=order.id, most_minor=most_minor, counts_pending=False
+    )
+    tenders_refund(
+        parts=parts,
+        order_id=order.id,
+        merchant_id=order.merchant_id,
+        request_key=f"cancel:{order.id}:{cut.gone_units}",
+        actor=actor,
+        reason=reason,
+    )
+    return sum(part.amount_minor for part in parts)
 
 
 def told_of(
