@@ -1,6 +1,7 @@
 """The global lock order, and the locks on the story's own rows.
 
-    cart → group → orders by id → cancel requests → payments → attempts → captures → refunds → shipments
+    cart → group → orders by id → cancel requests → payments → attempts → captures → refunds
+    → transfers by hand → lines of statements → shipments
     → returns → vouchers → reservations (each by id) → outbox streams
     → stock rows by id, last, and then commit
 

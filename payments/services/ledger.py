@@ -25,6 +25,7 @@ CHART: dict[str, tuple[LedgerAccount.Kind, int | None]] = {
     "refunds_in_flight": (Kind.LIABILITY, 0),
     "chargeback_loss": (Kind.EXPENSE, None),
     "rounding": (Kind.EXPENSE, None),
+    "unapplied_receipts": (Kind.LIABILITY, 0),
 }
 
 
