@@ -1,5 +1,5 @@
 """Orders in the two consoles: lists, the order's page, and what can be done there."""
 
-from orders.admin import merchant, platform
+from orders.admin import bank, merchant, platform, transfers
 
-__all__ = ["merchant", "platform"]
+__all__ = ["bank", "merchant", "platform", "transfers"]

@@ -18,18 +18,20 @@ from orders.links import group_of_link, link_path, link_url
 from orders.models import OrderGroup
 from orders.selectors.order_page import order_page
 from orders.selectors.pay_page import PayPage, pay_page
+from orders.selectors.transfers import undirected_transfers
 from orders.sentences import Problem
 from orders.services.extend import order_group_extend
 from orders.services.pay import payment_start
 from orders.services.refill import cart_refill
 from orders.tasks import ask_if_expired
-from payments.channels import sandbox
+from payments.channels import bank_transfer, sandbox
 from shop.errors import PageError, page_error, page_errors
 from shop.facts import tell
 from shop.pages import of_link, page, see_other
 from shop.session import CART, cart_of
 
-BANK, TRANSFER = "bank", "transfer"
+BANK, TRANSFER, BY_HAND = "bank", "transfer", "by_hand"
+CHANNELS = {TRANSFER: sandbox.TRANSFER, BY_HAND: bank_transfer.NAME}
 # What the sandbox makes of each; only a demo offers them.
 TEST_CARDS = {
     "tok_ok": gettext_lazy("Test card: paid at once"),
@@ -60,7 +62,9 @@ def pay(request: HttpRequest, number: str, key: str) -> HttpResponse:
 def show(request: HttpRequest, number: str, key: str) -> HttpResponse:
     """The order's page."""
     group = group_of_link(number=number, key=key)
-    context = {"order": order_page(group), "link": link_path(group)}
+    looked = order_page(group)
+    asked = undirected_transfers(group) if looked.awaits_refund else []
+    context = {"order": looked, "link": link_path(group), "undirected": asked}
     return page(request, "shop/order/order.html", context)
 
 
@@ -112,13 +116,13 @@ def _seen(request: HttpRequest) -> datetime | None:
 
 def _start(request: HttpRequest, group: OrderGroup) -> HttpResponse:
     method = request.POST.get("method", "")
-    if method not in _methods():
+    if method not in _methods(group):
         problem = Problem("payment.none_selected", "method")
         return _pay_page(request, pay_page(group), [page_error(problem)])
     try:
         payment_start(
             group_id=group.pk,
-            channel=sandbox.TRANSFER if method == TRANSFER else sandbox.NAME,
+            channel=CHANNELS.get(method, sandbox.NAME),
             token=method if method in TEST_CARDS else "",
             return_url=f"{link_url(group)}pay/?returned=1",
             actor=buyer_of(group),
@@ -132,14 +136,19 @@ def _start(request: HttpRequest, group: OrderGroup) -> HttpResponse:
     return see_other(request.path)
 
 
-def _methods() -> dict[str, str | Promise]:
+def _methods(group: OrderGroup) -> dict[str, str | Promise]:
     """The ways to pay, with their names."""
     cards = TEST_CARDS if settings.DEMO else {}
-    return {
+    ways: dict[str, str | Promise] = {
         BANK: gettext_lazy("Card, on your bank’s own page"),
         TRANSFER: gettext_lazy("Bank transfer, within 3 days"),
-        **cards,
     }
+    if bank_transfer.is_offered(group.currency):
+        days = settings.BANK_TRANSFER_TERM_DAYS
+        ways[BY_HAND] = _("Bank transfer that you send yourself, within %(days)s days") % {
+            "days": days
+        }
+    return {**ways, **cards}
 
 
 def _pay_page(
@@ -148,7 +157,7 @@ def _pay_page(
     returned = "returned" in request.GET
     context = {
         "pay": looked,
-        "methods": _methods(),
+        "methods": _methods(looked.group),
         "chosen": request.POST.get("method", ""),
         "waits": _waits(looked, returned=returned),
         "expired": Problem(
@@ -180,7 +189,7 @@ def _seconds_to_refresh(looked: PayPage, *, waits: bool) -> int:
     While there is something to choose, not before the deadline: a choice would be lost.
     """
     attempt = looked.open_try
-    if looked.is_released:
+    if looked.is_released or looked.transfer:  # a matter of days, and there is something to copy
         return 0
     if attempt and attempt.status == "created":
         return SECONDS_BEFORE_FIRST_LOOK

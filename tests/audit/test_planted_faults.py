@@ -5,12 +5,13 @@ import pytest
 from core import audit
 from core.audit import View
 from core.models import StateRule
+from tests.audit.faults_bank import BANK
 from tests.audit.faults_kernel import HEADS, HISTORIES, OUTBOX
 from tests.audit.faults_money import BOOK, CHANNELS, GROUPS
 from tests.audit.faults_stock import BELONGING, STOCK
 from tests.audit.plant import Fault, Ids, broken, codes
 
-FAULTS = {**STOCK, **BELONGING, **GROUPS, **CHANNELS, **BOOK, **HISTORIES, **OUTBOX}
+FAULTS = {**STOCK, **BELONGING, **GROUPS, **CHANNELS, **BOOK, **BANK, **HISTORIES, **OUTBOX}
 CATALOGUE = {f"I{number:02}" for number in range(1, 31)} - {"I27", "I28", "I29"}
 
 

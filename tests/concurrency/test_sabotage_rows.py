@@ -37,6 +37,7 @@ SOUND: dict[str, Row] = {
     "orders_order": {"delivery_minor": 0},
     "orders_orderline": {"shipped_quantity": 0, "cancelled_quantity": 0},
     "payments_channelfact": {"refund_id": None},
+    "payments_manualtransfer": {"refund_id": None},
 }
 # What breaks each CHECK.
 BREAKS: dict[str, Row] = {
@@ -50,6 +51,10 @@ BREAKS: dict[str, Row] = {
     "payments_channelfact_one_subject": {"refund_id": 1},
     "payments_refund_amount_positive": {"amount_minor": 0},
     "payments_refundshare_amount_positive": {"amount_minor": 0},
+    "payments_bankline_amount_not_zero": {"amount_minor": 0},
+    "payments_linematch_applied": {"applied_minor": -1},
+    "payments_transfer_amount_positive": {"amount_minor": 0},
+    "payments_transfer_one_source": {"refund_id": 1},
     "inventory_stockitem_bounds": {"reserved": 2},
     "inventory_reservation_quantity": {"quantity": 0},
     "inventory_reservation_bounds": {"shipped_quantity": 2},

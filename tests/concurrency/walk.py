@@ -55,7 +55,8 @@ from orders.services.request import (
 from orders.services.resume import order_group_resume
 from orders.services.summary import order_group_summarise
 from payments.channels.base import Answer
-from payments.models import Attempt, Refund
+from payments.models import Attempt, ManualTransfer, Refund
+from payments.services.bank import line_assign, line_dismiss, line_give_back
 from payments.services.collect import attempt_answer_record
 from payments.services.hooks import hook_process as channel_hook_process
 from payments.services.refund import (
@@ -64,7 +65,16 @@ from payments.services.refund import (
     refund_retry,
     refund_send,
 )
+from payments.services.transfer import transfer_direct, transfer_fail, transfer_retry
 from tests.factories import TESTER, make_customer
+from tests.factories.bank import (
+    FINANCE,
+    SENDERS_IBAN,
+    make_awaited,
+    receive,
+    send,
+    settle_channel,
+)
 from tests.factories.money import say
 from tests.factories.parcels import SCANNED_AT, make_method
 from tests.factories.story import (
@@ -104,6 +114,7 @@ def walk() -> None:
     capture_twice()
     take_up_again()
     hear_from_outside()
+    pay_by_hand()
     deliver_events()
     tell_by_mail()
 
@@ -355,6 +366,28 @@ def hook(channel: str, **document: object) -> Hook:
         event_type="test.stored",
     )
     return Hook.objects.get(event_id=event_id)
+
+
+def pay_by_hand() -> None:
+    """In parts, too much, for nothing and too late; what goes back is sent, fails and is sent again."""
+    _, attempt = make_awaited()
+    receive(400, attempt.channel_ref)
+    receive(2000, attempt.channel_ref)
+    unknown = [receive(minor, "for nothing") for minor in (1500, 100, 200)]
+    _, other = make_awaited()
+    line_assign(match_id=unknown[0].pk, attempt_id=other.pk, reason="by phone", actor=FINANCE)
+    line_give_back(match_id=unknown[1].pk, reason="unknown", actor=FINANCE)
+    line_dismiss(match_id=unknown[2].pk, reason="interest", actor=FINANCE)
+    transfer = ManualTransfer.objects.earliest("pk")
+    transfer_direct(transfer_id=transfer.pk, holder="Ada", iban=SENDERS_IBAN, actor=FINANCE)
+    transfer_fail(transfer_id=transfer.pk, reason="closed account", actor=FINANCE)
+    transfer_retry(transfer_id=transfer.pk, actor=FINANCE)
+    send(transfer)
+    order = only_order(OrderGroup.objects.get(pk=attempt.payment.reference))
+    order_cancel(order_id=order.pk, actor=MERCHANT, reason="sold out")
+    settle_channel()
+    send(ManualTransfer.objects.get(refund__reference=order.pk))
+    receive(-100, "a fee")
 
 
 def tell_by_mail() -> None:
