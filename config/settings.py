@@ -294,6 +294,15 @@ CASH_ON_DELIVERY_MOST = env.dict("CASH_ON_DELIVERY_MOST", default={"EUR": 50_000
 # A refund by hand above this, in minor units, waits for a second person.
 REFUND_LIMIT_MINOR = env.int("REFUND_LIMIT_MINOR", default=50_000)
 
+# Money that people send by hand. Without holder and account nobody is offered to; the demo has some.
+BANK_TRANSFER_HOLDER = env("BANK_TRANSFER_HOLDER", default="Quayside Demo" if DEMO else "")
+BANK_TRANSFER_IBAN = env("BANK_TRANSFER_IBAN", default="DE02120300000000202051" if DEMO else "")
+BANK_TRANSFER_BIC = env("BANK_TRANSFER_BIC", default="BYLADEM1001" if DEMO else "")
+BANK_TRANSFER_CURRENCIES = env.list("BANK_TRANSFER_CURRENCIES", default=["EUR"])
+BANK_TRANSFER_TERM_DAYS = env.int("BANK_TRANSFER_TERM_DAYS", default=5)
+# How much may be missing, in minor units, that we take for paid and book as a rounding.
+BANK_TRANSFER_TOLERANCE_MINOR = env.int("BANK_TRANSFER_TOLERANCE_MINOR", default=0)
+
 # The sandboxes: what they are reached by, and the secrets of their notifications (first signs).
 SANDBOX_ENDPOINT_ID = env("SANDBOX_ENDPOINT_ID", default="")
 SANDBOX_PAYMENT_URL = env("SANDBOX_PAYMENT_URL", default=f"http://127.0.0.1:{PORT + 1}")

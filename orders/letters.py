@@ -23,8 +23,9 @@ from orders.addresses import address_lines
 from orders.links import link_url
 from orders.models import CancelRequest, Order, OrderGroup, OrderLine
 from orders.pricing import kept_sums
+from orders.selectors.transfers import instructions_for
 from orders.sums import PrintedSums, printed
-from payments.models import Refund
+from payments.models import Attempt, Refund
 from payments.selectors import attempts_of
 
 MOST_LINES = 40  # in one mail; the order's page has them all
@@ -109,6 +110,21 @@ def _placed(matter: Matter) -> Context | None:
     if matter.group.status != states.PENDING_PAYMENT:
         return None
     return {"parts": parts_of(matter.group), "deadline": matter.group.pay_before}
+
+
+def _to_transfer(matter: Matter) -> Context | None:
+    """Who sends the money by hand; where it is here, or another way was chosen, it is no news."""
+    attempt = Attempt.objects.get(pk=matter.object_id, shard_key=matter.group.shard_key)
+    transfer = instructions_for(attempt)
+    if transfer is None:
+        return None
+    return {"transfer": transfer, "deadline": matter.group.pay_before}
+
+
+def _incomplete(matter: Matter) -> Context | None:
+    """Told with each part that came, as long as something is missing."""
+    context = _to_transfer(matter)
+    return context if context and context["transfer"].received else None
 
 
 def _confirmed(matter: Matter) -> Context | None:
@@ -282,6 +298,8 @@ def _refunded(matter: Matter) -> Context:
 
 TEMPLATES: dict[str, Callable[[Matter], Context | None]] = {
     "order_placed_unpaid": _placed,
+    "transfer_instructions": _to_transfer,
+    "transfer_incomplete": _incomplete,
     "order_confirmed": _confirmed,
     "payment_expired": _expired,
     "late_payment_revived": _confirmed,

@@ -11,11 +11,20 @@ from core.states import STAYS, Edge, Machine, State
 from delivery.states import SHIPMENT
 from inventory.states import RESERVATION
 from orders.states import CANCEL_REQUEST, GROUP, ORDER, RETURN
-from payments.states import ATTEMPT, CAPTURE, PAYMENT, PAYOUT, REFUND, STATEMENT
+from payments.states import (
+    ATTEMPT,
+    CAPTURE,
+    LINE_MATCH,
+    MANUAL_TRANSFER,
+    PAYMENT,
+    PAYOUT,
+    REFUND,
+    STATEMENT,
+)
 
 MACHINES = (
     *(GROUP, ORDER, PAYMENT, ATTEMPT, CAPTURE, RESERVATION, SHIPMENT),
-    *(CANCEL_REQUEST, REFUND, RETURN, STATEMENT, PAYOUT),
+    *(CANCEL_REQUEST, REFUND, RETURN, LINE_MATCH, MANUAL_TRANSFER, STATEMENT, PAYOUT),
 )
 
 OPENING = """\

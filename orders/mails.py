@@ -38,6 +38,8 @@ TELLS: dict[str, tuple[str, ...]] = {
     "cancel_request.requested": ("cancel_requested", "cancel_asked"),
     "cancel_request.declined": ("cancel_declined",),
     "shipment.handed_over": ("shipped",),
+    "attempt.processing": ("transfer_instructions",),
+    "attempt.part_received": ("transfer_incomplete",),
     "refund.approved": ("late_payment_refunded",),
     "refund.succeeded": ("refund_sent",),
 }
@@ -78,6 +80,8 @@ def _group_ids(events: Iterable[Event]) -> dict[UUID, int]:
                 found[event.id] = int(event.payload["group_id"])
             case "shipment":
                 found[event.id] = group_of_order[int(event.payload["reference"])]
+            case "payment":
+                found[event.id] = int(event.payload["reference"])
             case _:
                 found[event.id] = int(event.payload["payment_reference"])
     return found

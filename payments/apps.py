@@ -7,6 +7,7 @@ class PaymentsConfig(AppConfig):
     def ready(self) -> None:
         from payments import (  # noqa: F401 they register themselves
             audit,
+            audit_bank,
             handlers,
             monitor,
             settlement_audit,

@@ -1,7 +1,11 @@
 """The invariants of the money, as views that must be empty."""
 
 from core.audit import invariant
-from payments.channels import cash_on_delivery, sandbox  # noqa: F401 they register themselves
+from payments.channels import (  # noqa: F401 they register themselves
+    bank_transfer,
+    cash_on_delivery,
+    sandbox,
+)
 from payments.channels.base import listed_with, listing_channels, slow_channels
 
 # Since when an attempt's outcome is owed: of a channel whose money takes days, since they are over.
@@ -195,7 +199,7 @@ invariant(
 invariant(
     "I30",
     "inv_30_unknown_outcome",
-    "no outcome stays unknown for 15 minutes, except of what a shopper has promised",
+    "no outcome stays unknown for 15 minutes, except of what a shopper has promised, or somebody sends",
     f"""
     SELECT 'attempt' AS noun, attempt.id, attempt.status_changed_at
     FROM payments_attempt attempt
@@ -203,9 +207,12 @@ invariant(
     WHERE attempt.status = 'processing' AND payment.status <> 'authorised'
       AND {OWED_SINCE} < (SELECT business_now()) - interval '15 minutes'
     UNION ALL
-    SELECT 'refund', id, status_changed_at FROM payments_refund
+    SELECT 'refund', id, status_changed_at FROM payments_refund refund
     WHERE status = 'sent'
       AND status_changed_at < (SELECT business_now()) - interval '15 minutes'
+      AND NOT EXISTS (SELECT FROM payments_manualtransfer transfer
+                      WHERE transfer.refund_id = refund.id
+                        AND transfer.status IN ('to_do', 'sent'))
     UNION ALL
     SELECT 'capture', id, status_changed_at FROM payments_capture
     WHERE status = 'requested'

@@ -10,15 +10,21 @@ from accounts.actors import Actor, Role, system
 from core.crash import crash_point
 from core.errors import Conflict
 from core.outbox import Event, Fact, emit, external, on, on_batch
-from payments.channels import cash_on_delivery, sandbox  # noqa: F401 they register themselves
+from payments.channels import (  # noqa: F401 they register themselves
+    bank_transfer,
+    cash_on_delivery,
+    sandbox,
+)
 from payments.channels import payout as payout_channel
 from payments.channels.base import NOT_FOUND, Answer, ChannelRefused, Charge, channel_named
 from payments.models import Attempt, Capture, Payout, Refund
+from payments.services.bank import line_match, receipts_settle
 from payments.services.capture import capture_answer_record
 from payments.services.collect import attempt_answer_record
 from payments.services.hooks import hook_process
 from payments.services.payout import payout_answer_record, payout_send
 from payments.services.refund import refund_answer_record, refund_send
+from payments.services.transfer import transfer_request
 from payments.states import PAYMENT
 
 if settings.STRIPE_API_KEY:
@@ -62,6 +68,25 @@ def _request(event: Event) -> Fact:
 def take_notice(event: Event) -> None:
     """A channel has told something."""
     hook_process(hook_id=event.object_id, actor=system("payment hook"))
+
+
+@on("line_match.received")
+def match_line(event: Event) -> None:
+    """A line of the bank's statement is new."""
+    line_match(match_id=event.object_id, actor=system("bank statement"))
+
+
+@on("attempt.closed", "attempt.failed")
+def settle_receipts(event: Event) -> None:
+    """Nobody waits for the rest of it any more."""
+    if event.payload["channel"] == bank_transfer.NAME:
+        receipts_settle(attempt_id=event.object_id, actor=system(event.type))
+
+
+@on("refund.sent")
+def list_transfer(event: Event) -> None:
+    """Where the channel has no way back somebody has to send it."""
+    transfer_request(refund_id=event.object_id, actor=system(event.type))
 
 
 @external("channel")

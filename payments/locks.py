@@ -19,11 +19,14 @@ from payments.models import (
     Capture,
     CreditAccount,
     Difference,
+    LineMatch,
+    ManualTransfer,
     Payment,
     Payout,
     Refund,
     Statement,
 )
+from payments.models.bank import BANK_GENE
 
 
 def lock_payments(*, reference: int) -> list[Payment]:
@@ -160,3 +163,29 @@ def lock_difference(difference_id: int) -> Difference:
     for difference in locked(rows):
         return difference
     raise NotFound("difference.unknown", _("There is no such difference."), id=str(difference_id))
+
+
+def lock_transfer(transfer_id: int) -> ManualTransfer:
+    """A transfer by hand, behind the refund that it sends; all locked. Raises NotFound."""
+    shard_key = gene_of(transfer_id)
+    rows = ManualTransfer.objects.filter(pk=transfer_id, shard_key=shard_key)
+    for refund_id in rows.values_list("refund_id", flat=True):
+        refund = lock_refund(refund_id) if refund_id else None
+        [transfer] = locked(rows)
+        transfer.refund = refund
+        return transfer
+    raise NotFound("transfer.unknown", _("There is no such transfer."), id=str(transfer_id))
+
+
+def lock_line_match(match_id: int) -> LineMatch:
+    """What became of a line of a statement, locked. Raises NotFound."""
+    rows = LineMatch.objects.filter(pk=match_id, shard_key=BANK_GENE)
+    for match in locked(rows.select_related("line")):
+        return match
+    raise NotFound("line_match.unknown", _("There is no such line."), id=str(match_id))
+
+
+def lock_resting(attempt_id: int) -> list[LineMatch]:
+    """The lines that rest for a locked attempt, locked."""
+    rows = LineMatch.objects.filter(attempt_id=attempt_id, status="resting", shard_key=BANK_GENE)
+    return locked(rows.select_related("line"))

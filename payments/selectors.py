@@ -10,7 +10,7 @@ from django.db.models.functions import Extract
 
 from core.clock import BusinessNow
 from core.ids import gene_of
-from payments.channels.base import CaptureAt, slow_channels
+from payments.channels.base import CaptureAt, by_hand, slow_channels
 from payments.models import (
     Attempt,
     Capture,
@@ -216,8 +216,9 @@ def unknown_attempt_ids(*, most: int) -> list[int]:
 
 
 def unknown_refund_ids(*, most: int) -> list[int]:
-    """Refunds whose outcome the channel has owed us for too long, oldest first."""
-    return _unknown(Refund.objects.filter(status="sent"), most)
+    """Refunds whose outcome the channel has owed us for too long, oldest first; none by hand."""
+    sent = Refund.objects.filter(status="sent")
+    return _unknown(sent.exclude(attempt__channel__in=by_hand()), most)
 
 
 def unknown_capture_ids(*, most: int) -> list[int]:

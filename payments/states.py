@@ -1,9 +1,12 @@
-"""The machines of money: payments, attempts, captures, refunds; statements and payouts."""
+"""The machines of money: payments, attempts, captures, refunds; statements and payouts.
+
+And of money that people send by hand: what became of a line of a statement, and a transfer of ours.
+"""
 
 from datetime import timedelta
 
 from accounts.actors import Role
-from core.states import Edge, Machine, State
+from core.states import STAYS, Edge, Guard, Machine, State
 
 BUYER, SELLERS = Role.BUYER, (Role.MERCHANT, Role.STAFF)
 CHANNEL, SYSTEM = Role.CHANNEL, Role.SYSTEM
@@ -148,5 +151,51 @@ PAYOUT = Machine(
         Edge("fail", ("sent",), "failed", "failed", SAID),
         # To another account, perhaps: it is approved anew.
         Edge("retry", ("failed",), "scheduled", "scheduled", (Role.STAFF,)),
+    ),
+)
+
+LINE_MATCH = Machine(
+    noun="line_match",
+    states=(
+        State("received", "stands in an imported statement", SYSTEM, timedelta(days=1)),
+        State("unmatched", "nobody knows what it is for", Role.STAFF, timedelta(days=14)),
+        State("resting", "is a part of what an attempt waits for", CHANNEL, LONGEST_TO_PAY),
+        State("applied", "has paid for something; what was too much goes back"),
+        State("returned", "goes back to its sender"),
+        State("confirmed", "shows that a transfer of ours has left"),
+        State("dismissed", "is nothing of the shop's"),
+    ),
+    births=(Edge("receive", (), "received", "received", (Role.STAFF, SYSTEM)),),
+    edges=(
+        Edge("match", ("received",), "resting", "matched", (SYSTEM,)),
+        Edge("set_aside", ("received",), "unmatched", "set_aside", (SYSTEM,)),
+        Edge("assign", ("unmatched",), "resting", "assigned", (Role.STAFF,)),
+        Edge("apply", ("resting",), "applied", "applied", (*SAID, Role.STAFF)),
+        Edge("give_back", ("resting", "unmatched"), "returned", "given_back", (*SAID, Role.STAFF)),
+        Edge("confirm", ("received",), "confirmed", "confirmed", (SYSTEM,)),
+        Edge("dismiss", ("unmatched",), "dismissed", "dismissed", (Role.STAFF,)),
+    ),
+)
+
+OF_LINE = Guard(
+    "it gives back a line of a statement; a refund is tried again by itself",
+    lambda row, at, parts: row.refund_id is None,
+)
+
+MANUAL_TRANSFER = Machine(
+    noun="manual_transfer",
+    states=(
+        State("to_do", "somebody has to send it", Role.STAFF, timedelta(days=14)),
+        State("sent", "was given to the bank", CHANNEL, timedelta(days=14)),
+        State("done", "a statement shows that it has left"),
+        State("failed", "the bank could not send it"),
+    ),
+    births=(Edge("request", (), "to_do", "requested", ANYBODY),),
+    edges=(
+        Edge("direct", ("to_do", "failed"), STAYS, "", (BUYER, Role.STAFF)),
+        Edge("send", ("to_do",), "sent", "sent", (Role.STAFF,)),
+        Edge("confirm", ("to_do", "sent", "failed"), "done", "confirmed", SAID),
+        Edge("fail", ("to_do", "sent"), "failed", "failed", (Role.STAFF,)),
+        Edge("retry", ("failed",), "to_do", "retried", (Role.STAFF,), OF_LINE),
     ),
 )

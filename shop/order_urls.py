@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from shop.views import cancel, checkout, order
+from shop.views import cancel, checkout, order, refund_account
 
 LINK = "o/<str:number>/<str:key>/"
 
@@ -16,5 +16,10 @@ urlpatterns = [
     path(f"{LINK}cancel/", cancel.cancel, name="order_cancel"),
     path(f"{LINK}cancel/<int:position>/", cancel.cancel, name="order_cancel"),
     path(f"{LINK}cancel/<int:position>/withdraw/", cancel.withdraw, name="order_cancel_withdraw"),
+    path(
+        f"{LINK}refund-account/<int:transfer_id>/",
+        refund_account.refund_account,
+        name="refund_account",
+    ),
     path(f"{LINK}refill/", order.refill, name="order_refill"),
 ]

@@ -194,6 +194,12 @@ class OrderPage:
         return {action.verb for action in self.actions}
 
     @property
+    def awaits_refund(self) -> bool:
+        """Money is on its way back, by the channel's hand or somebody's."""
+        backs = [*self.refunds, *(back for part in self.parts for back in part.refunds)]
+        return any(back.refund.status == "sent" for back in backs)
+
+    @property
     def live_parts(self) -> list[Part]:
         """Those that are not called off."""
         return [part for part in self.parts if part.state != states.CANCELLED]

@@ -9,8 +9,9 @@ from django.utils.translation import gettext_lazy as _
 from core import clock
 from orders import states, words
 from orders.models import OrderGroup
+from orders.selectors.transfers import Instructions, instructions_for
 from orders.sentences import Problem, amount
-from payments.channels import cash_on_delivery, sandbox
+from payments.channels import bank_transfer, cash_on_delivery, sandbox
 from payments.models import Attempt
 from payments.selectors import attempts_of
 
@@ -34,6 +35,7 @@ METHODS = {
     sandbox.NAME: _("Card"),
     sandbox.TRANSFER: _("Bank transfer"),
     cash_on_delivery.NAME: _("Cash on delivery"),
+    bank_transfer.NAME: _("Bank transfer"),
 }
 
 
@@ -61,11 +63,15 @@ class Try:
 
 @dataclass(frozen=True, slots=True)
 class PayPage:
-    """A group that waits for its money, at a moment of business time."""
+    """A group that waits for its money, at a moment of business time.
+
+    `transfer` is what the buyer has to give to their bank, where the money is to be sent by hand.
+    """
 
     group: OrderGroup
     moment: datetime
     tries: list[Try]
+    transfer: Instructions | None
 
     @property
     def amount(self) -> str:
@@ -137,7 +143,8 @@ class PayPage:
 
 
 def pay_page(group: OrderGroup) -> PayPage:
-    """The page of that group; two queries, one once there was a try."""
+    """The page of that group; two queries, one once there was a try, two of a bank transfer."""
     attempts = attempts_of(group.pk)
     moment = attempts[0].moment if attempts else clock.now()  # type: ignore[attr-defined]
-    return PayPage(group, moment, [Try(attempt) for attempt in attempts])
+    transfer = instructions_for(attempts[-1]) if attempts else None
+    return PayPage(group, moment, [Try(attempt) for attempt in attempts], transfer)

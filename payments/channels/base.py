@@ -202,6 +202,12 @@ def slow_channels() -> list[str]:
     return sorted(name for name, known in _channels.items() if known.channel.term)
 
 
+def by_hand() -> list[str]:
+    """The names of the channels that have no way back: somebody sends their refunds."""
+    known = sorted(_channels.items())
+    return [name for name, row in known if getattr(row.channel, "refunds_by_hand", False)]
+
+
 def capture_at(name: str) -> CaptureAt:
     """When that channel takes money: as the settings say, where it can, else in its first way."""
     can = channel_named(name).captures_at

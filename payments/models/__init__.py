@@ -1,5 +1,12 @@
-"""All money: payments and attempts, store credit, refunds, the ledger, settlement, channels' lists."""
+"""All money: payments, store credit, refunds, the ledger, settlement, channels' lists, the bank."""
 
+from payments.models.bank import (
+    BankLine,
+    BankStatement,
+    LineMatch,
+    ManualTransfer,
+    SenderAccount,
+)
 from payments.models.credit import CreditAccount, CreditEntry
 from payments.models.ledger import LedgerAccount, LedgerEntry, LedgerTransaction
 from payments.models.payment import Attempt, Capture, ChannelFact, Payment, PaymentShare
@@ -24,6 +31,8 @@ from payments.models.settlement import (
 
 __all__ = [
     "Attempt",
+    "BankLine",
+    "BankStatement",
     "Capture",
     "ChannelFact",
     "ChannelRecord",
@@ -34,6 +43,8 @@ __all__ = [
     "LedgerAccount",
     "LedgerEntry",
     "LedgerTransaction",
+    "LineMatch",
+    "ManualTransfer",
     "MerchantAccount",
     "Payment",
     "PaymentShare",
@@ -46,6 +57,7 @@ __all__ = [
     "ReconciliationTotal",
     "Refund",
     "RefundShare",
+    "SenderAccount",
     "Statement",
     "StatementEntry",
 ]

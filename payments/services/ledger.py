@@ -29,6 +29,7 @@ CHART: dict[str, tuple[LedgerAccount.Kind, int | None]] = {
     "payouts_in_flight": (Kind.LIABILITY, 0),
     "chargeback_loss": (Kind.EXPENSE, None),
     "rounding": (Kind.EXPENSE, None),
+    "unapplied_receipts": (Kind.LIABILITY, 0),
 }
 
 

@@ -19,20 +19,26 @@ from orders.models import OrderGroup
 from orders.selectors.cash import cash_refusal
 from orders.selectors.order_page import order_page
 from orders.selectors.pay_page import PayPage, pay_page
+from orders.selectors.transfers import undirected_transfers
 from orders.sentences import Problem
 from orders.services.extend import order_group_extend
 from orders.services.pay import payment_start
 from orders.services.refill import cart_refill
 from orders.tasks import ask_if_expired
-from payments.channels import cash_on_delivery, sandbox
+from payments.channels import bank_transfer, cash_on_delivery, sandbox
 from payments.channels.base import is_known
 from shop.errors import PageError, page_error, page_errors
 from shop.facts import tell
 from shop.pages import of_link, page, see_other
 from shop.session import CART, cart_of
 
-BANK, TRANSFER, CASH, CARD = "bank", "transfer", "cash", "card"
-CHANNELS = {TRANSFER: sandbox.TRANSFER, CASH: cash_on_delivery.NAME, CARD: "stripe"}
+BANK, TRANSFER, BY_HAND, CASH, CARD = "bank", "transfer", "by_hand", "cash", "card"
+CHANNELS = {
+    TRANSFER: sandbox.TRANSFER,
+    BY_HAND: bank_transfer.NAME,
+    CASH: cash_on_delivery.NAME,
+    CARD: "stripe",
+}
 # What the sandbox makes of each; only a demo offers them.
 TEST_CARDS = {
     "tok_ok": gettext_lazy("Test card: paid at once"),
@@ -63,7 +69,9 @@ def pay(request: HttpRequest, number: str, key: str) -> HttpResponse:
 def show(request: HttpRequest, number: str, key: str) -> HttpResponse:
     """The order's page."""
     group = group_of_link(number=number, key=key)
-    context = {"order": order_page(group), "link": link_path(group)}
+    looked = order_page(group)
+    asked = undirected_transfers(group) if looked.awaits_refund else []
+    context = {"order": looked, "link": link_path(group), "undirected": asked}
     return page(request, "shop/order/order.html", context)
 
 
@@ -142,13 +150,17 @@ def _methods(group: OrderGroup) -> dict[str, str | Promise]:
     cards = TEST_CARDS if settings.DEMO else {}
     hosted = {CARD: gettext_lazy("Card, on Stripe’s page")} if is_known(CHANNELS[CARD]) else {}
     cash = {} if cash_refusal(group) else {CASH: gettext_lazy("Cash, when it is delivered")}
-    return {
+    ways: dict[str, str | Promise] = {
         **hosted,
         BANK: gettext_lazy("Card, on your bank’s own page"),
         TRANSFER: gettext_lazy("Bank transfer, within 3 days"),
-        **cash,
-        **cards,
     }
+    if bank_transfer.is_offered(group.currency):
+        days = settings.BANK_TRANSFER_TERM_DAYS
+        ways[BY_HAND] = _("Bank transfer that you send yourself, within %(days)s days") % {
+            "days": days
+        }
+    return {**ways, **cash, **cards}
 
 
 def _pay_page(
@@ -189,7 +201,7 @@ def _seconds_to_refresh(looked: PayPage, *, waits: bool) -> int:
     While there is something to choose, not before the deadline: a choice would be lost.
     """
     attempt = looked.open_try
-    if looked.is_released:
+    if looked.is_released or looked.transfer:  # a matter of days, and there is something to copy
         return 0
     if attempt and attempt.status == "created":
         return SECONDS_BEFORE_FIRST_LOOK

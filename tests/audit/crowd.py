@@ -17,6 +17,11 @@ TABLES = (
     "payments_refund",
     "payments_refundshare",
     "payments_channelfact",
+    "payments_bankstatement",
+    "payments_bankline",
+    "payments_senderaccount",
+    "payments_linematch",
+    "payments_manualtransfer",
     "payments_ledgertransaction",
     "payments_ledgerentry",
     "inventory_reservation",
@@ -30,7 +35,10 @@ TABLES = (
     "core_inboxeffect",
 )
 SHARED = ("stock_item_id",)
-UNIQUE_WORDS = ("number", "checkout_token", "channel_ref", "request_key", "dedup_key")
+UNIQUE_WORDS = (
+    *("number", "checkout_token", "channel_ref", "request_key", "dedup_key", "bank_ref"),
+    "sha256",
+)
 COLUMNS = """
     SELECT column_name, data_type FROM information_schema.columns
     WHERE table_schema = 'public' AND table_name = %s ORDER BY ordinal_position

@@ -28,6 +28,8 @@ HEADS = {
     "payment": "payments_payment",
     "attempt": "payments_attempt",
     "refund": "payments_refund",
+    "line_match": "payments_linematch",
+    "manual_transfer": "payments_manualtransfer",
     "reservation": "inventory_reservation",
     "shipment": "delivery_shipment",
     "statement": "payments_statement",

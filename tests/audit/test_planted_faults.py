@@ -5,6 +5,7 @@ import pytest
 from core import audit
 from core.audit import View
 from core.models import StateRule
+from tests.audit.faults_bank import BANK
 from tests.audit.faults_kernel import HEADS, HISTORIES, OUTBOX
 from tests.audit.faults_money import BOOK, CHANNELS, GROUPS
 from tests.audit.faults_recon import LISTS
@@ -21,6 +22,7 @@ FAULTS = {
     **CHANNELS,
     **BOOK,
     **LISTS,
+    **BANK,
     **SETTLEMENT,
     **HISTORIES,
     **OUTBOX,

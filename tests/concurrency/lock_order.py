@@ -24,6 +24,8 @@ TABLES = {
     "payments": "payments_payment",
     "attempts": "payments_attempt",
     "refunds": "payments_refund",
+    "transfers by hand": "payments_manualtransfer",
+    "lines of statements": "payments_linematch",
     "differences": "payments_difference",
     "shipments": "delivery_shipment",
     "vouchers": "orders_voucher",

@@ -52,6 +52,7 @@ SOUND: dict[str, Row] = {
         "period_to": "2026-01-08T00:00Z",
     },
     "payments_reconciliationtotal": {"difference_minor": -1},
+    "payments_manualtransfer": {"refund_id": None},
 }
 # What breaks each CHECK.
 BREAKS: dict[str, Row] = {
@@ -69,6 +70,10 @@ BREAKS: dict[str, Row] = {
     "payments_statement_closing": {"closing_minor": None},
     "payments_payout_amount_positive": {"amount_minor": 0},
     "payments_daytotal_difference": {"difference_minor": 0},
+    "payments_bankline_amount_not_zero": {"amount_minor": 0},
+    "payments_linematch_applied": {"applied_minor": -1},
+    "payments_transfer_amount_positive": {"amount_minor": 0},
+    "payments_transfer_one_source": {"refund_id": 1},
     "inventory_stockitem_bounds": {"reserved": 2},
     "inventory_reservation_quantity": {"quantity": 0},
     "inventory_reservation_bounds": {"shipped_quantity": 2},

@@ -58,7 +58,8 @@ from orders.services.summary import order_group_summarise
 from orders.services.voucher import cart_voucher_remove, cart_voucher_set
 from orders.services.voucher_terms import voucher_amend, voucher_resume, voucher_stop
 from payments.channels.base import Answer, Movement
-from payments.models import Attempt, ChannelFact, Difference, Payout, Refund
+from payments.models import Attempt, ChannelFact, Difference, ManualTransfer, Payout, Refund
+from payments.services.bank import line_assign, line_dismiss, line_give_back
 from payments.services.collect import attempt_answer_record
 from payments.services.day import day_certify
 from payments.services.difference import difference_settle
@@ -77,8 +78,16 @@ from payments.services.refund import (
     refund_send,
 )
 from payments.services.statement import statement_close, statement_open
+from payments.services.transfer import transfer_direct, transfer_fail, transfer_retry
 from payments.statements import due_statement_ids
 from tests.factories import TESTER, make_customer, make_merchant, settlement
+from tests.factories.bank import (
+    SENDERS_IBAN,
+    make_awaited,
+    receive,
+    send,
+    settle_channel,
+)
 from tests.factories.money import make_sent_refund, say
 from tests.factories.parcels import SCANNED_AT, make_method
 from tests.factories.story import (
@@ -124,6 +133,7 @@ def walk() -> None:
     pay_merchants()
     hear_from_outside()
     reconcile_with_a_channel()
+    pay_by_hand()
     deliver_events()
     tell_by_mail()
 
@@ -455,6 +465,28 @@ def hook(channel: str, **document: object) -> Hook:
         event_type="test.stored",
     )
     return Hook.objects.get(event_id=event_id)
+
+
+def pay_by_hand() -> None:
+    """In parts, too much, for nothing and too late; what goes back is sent, fails and is sent again."""
+    _, attempt = make_awaited()
+    receive(400, attempt.channel_ref)
+    receive(2000, attempt.channel_ref)
+    unknown = [receive(minor, "for nothing") for minor in (1500, 100, 200)]
+    _, other = make_awaited()
+    line_assign(match_id=unknown[0].pk, attempt_id=other.pk, reason="by phone", actor=FINANCE)
+    line_give_back(match_id=unknown[1].pk, reason="unknown", actor=FINANCE)
+    line_dismiss(match_id=unknown[2].pk, reason="interest", actor=FINANCE)
+    transfer = ManualTransfer.objects.earliest("pk")
+    transfer_direct(transfer_id=transfer.pk, holder="Ada", iban=SENDERS_IBAN, actor=FINANCE)
+    transfer_fail(transfer_id=transfer.pk, reason="closed account", actor=FINANCE)
+    transfer_retry(transfer_id=transfer.pk, actor=FINANCE)
+    send(transfer)
+    order = only_order(OrderGroup.objects.get(pk=attempt.payment.reference))
+    order_cancel(order_id=order.pk, actor=MERCHANT, reason="sold out")
+    settle_channel()
+    send(ManualTransfer.objects.get(refund__reference=order.pk))
+    receive(-100, "a fee")
 
 
 def tell_by_mail() -> None:
