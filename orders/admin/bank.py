@@ -30,6 +30,7 @@ from core.errors import DomainError, Invalid
 from core.fsm import Stateful
 from orders.admin.words import amount
 from orders.selectors.transfers import attempt_id_of, suggestions_for
+from payments.bank_files import LARGEST_BYTES
 from payments.models import BankStatement, LineMatch
 from payments.services.bank import (
     line_assign,
@@ -37,7 +38,6 @@ from payments.services.bank import (
     line_give_back,
     statement_import,
 )
-from payments.statements import LARGEST_BYTES
 from payments.states import LINE_MATCH
 
 LINES_URL = "platform:payments_linematch_changelist"

@@ -91,7 +91,7 @@ class Sandbox:
         """Asks that nobody can pay it any more; a payment that was captured answers so."""
         return self._change(key, "close")
 
-    def refund(self, *, key: str, payment_key: str, amount_minor: int) -> Answer:
+    def refund(self, *, key: str, payment_key: str, amount_minor: int, account: str = "") -> Answer:
         """Asks for money back; the same key again answers the same refund."""
         return _part(
             call("POST", "/refunds", key=key, payment_key=payment_key, amount_minor=amount_minor)

@@ -88,6 +88,11 @@ class Refund(Stateful):
         return self.destination == self.Destination.STORE_CREDIT
 
     @property
+    def channel(self) -> str:
+        """Where its money was captured; '' for store credit."""
+        return self.attempt.channel if self.attempt else ""
+
+    @property
     def channel_key(self) -> str:
         """What the channel knows this try by; a retry needs a new name, or the first answers."""
         return str(self.id) if self.tries == 1 else f"{self.id}.{self.tries}"

@@ -19,6 +19,7 @@ from core.command import command
 from core.errors import Conflict, Invalid
 from core.fsm import fire, start
 from core.outbox import Fact, emit
+from payments.bank_files import Row, Unreadable, read
 from payments.channels import bank_transfer
 from payments.locks import lock_attempt, lock_line_match, lock_resting
 from payments.models import (
@@ -37,7 +38,6 @@ from payments.services.collect import attempt_tell
 from payments.services.facts import Said
 from payments.services.ledger import Leg, post, reverse
 from payments.services.transfer import transfer_of_debit, transfer_open
-from payments.statements import Row, Unreadable, read
 
 Why = LineMatch.Why
 RECEIPT = "receipt"
@@ -269,7 +269,7 @@ def _apply(attempt: Attempt, resting: Sequence[LineMatch], short_minor: int, act
         amount_minor=attempt.amount_minor,
         currency=attempt.currency,
         channel_ref=reference_of(attempt.id),
-        origin=ChannelFact.Origin.RECONCILIATION,
+        origin=ChannelFact.Origin.RECON,
     )
     attempt_tell(attempt=attempt, said=said, actor=Actor(Role.CHANNEL, bank_transfer.NAME))
 

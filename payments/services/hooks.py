@@ -67,7 +67,7 @@ def _take(hook: Hook) -> Hook.State:
         return Hook.State.IGNORED
     if notice.kind in ABOUT_REFUNDS:
         refund = lock_refund(_object_id(notice))
-        _require_own(refund.attempt.channel, hook)
+        _require_own(refund.channel, hook)
         refund_tell(refund=refund, said=_said(notice), actor=actor)
     elif notice.payment_key:
         capture = lock_capture(_object_id(notice))

@@ -181,21 +181,21 @@ def _tell(record: ChannelRecord, actor: Actor) -> None:
     object_id = object_id_of(record.kind, record.key)
     if record.kind in ABOUT_REFUNDS:
         refund = lock_refund(object_id)
-        _require_listed(refund.attempt, record)
+        _require_listed(refund.channel, record)
         refund_tell(refund=refund, said=said, actor=actor)
     else:
         attempt = lock_attempt(object_id)
-        _require_listed(attempt, record)
+        _require_listed(attempt.channel, record)
         attempt_tell(attempt=attempt, said=said, actor=actor)
 
 
-def _require_listed(attempt: Attempt, record: ChannelRecord) -> None:
+def _require_listed(channel: str, record: ChannelRecord) -> None:
     """A channel that knows another's key has no say in it."""
-    if attempt.channel not in listed_with(record.channel):
+    if channel not in listed_with(record.channel):
         raise Conflict(
             "record.other_channel",
             _("The list names a payment at another channel."),
-            channel=attempt.channel,
+            channel=channel,
         )
 
 

@@ -59,7 +59,7 @@ def transfer_request(*, refund_id: int, actor: Actor) -> ManualTransfer | None:
     Locks the payment, the refund. Emits `manual_transfer.requested`. Raises NotFound `refund.unknown`.
     """
     refund = lock_refund(refund_id)
-    if refund.status != "sent" or refund.attempt.channel not in by_hand():
+    if refund.status != "sent" or refund.channel not in by_hand():
         return None
     key = f"refund:{refund.channel_key}"
     transfers = ManualTransfer.objects.filter(shard_key=refund.shard_key, request_key=key)
@@ -212,14 +212,14 @@ def _said(transfer: ManualTransfer, kind: str) -> Said:
         amount_minor=transfer.amount_minor,
         currency=transfer.currency,
         channel_ref=transfer.reference,
-        origin=ChannelFact.Origin.RECONCILIATION,
+        origin=ChannelFact.Origin.RECON,
         failure_code="not_sent" if kind == Kind.REFUND_FAILED else "",
     )
 
 
 def _channel(transfer: ManualTransfer) -> Actor:
     assert transfer.refund, "asked of refunds only"
-    return Actor(Role.CHANNEL, transfer.refund.attempt.channel)
+    return Actor(Role.CHANNEL, transfer.refund.channel)
 
 
 def _rows(transfer: ManualTransfer) -> QuerySet[ManualTransfer]:

@@ -174,6 +174,7 @@ def sent_refund(world: World) -> Refund:
 
 
 def hear_of_refund(refund: Refund) -> None:
+    assert refund.attempt
     answer = channel_named(NAME).refund(
         key=refund.channel_key,
         payment_key=refund.attempt.channel_key,

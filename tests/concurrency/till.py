@@ -1,9 +1,10 @@
 """A channel with its book in memory: it answers at once, the same however often it is asked."""
 
 from collections import Counter
-from datetime import timedelta
+from collections.abc import Iterator, Mapping
+from datetime import datetime, timedelta
 
-from payments.channels.base import Answer, Charge
+from payments.channels.base import Answer, CaptureAt, ChannelRefused, Charge, Movement, Notice
 from payments.models import Attempt
 
 NAME = "till"
@@ -13,6 +14,7 @@ class Till:
     """Every shopper has a step to do there; they have paid when the test says so."""
 
     term: timedelta | None = None
+    captures_at: tuple[CaptureAt, ...] = (CaptureAt.ONCE,)
 
     def __init__(self) -> None:
         self._charges: dict[str, Charge] = {}
@@ -45,14 +47,17 @@ class Till:
             status = said if key in keys else status
         return self._answer(key, "captured" if key in self.taken else status)
 
-    def capture(self, key: str) -> Answer:
-        return self.query(key)
+    def capture(self, *, key: str, payment_key: str, amount_minor: int, is_last: bool) -> Answer:
+        return self.query(payment_key)
+
+    def query_capture(self, *, key: str, payment_key: str) -> Answer:
+        return self.query(payment_key)
 
     def close(self, key: str) -> Answer:
         self._closed.add(key)
         return self.query(key)
 
-    def refund(self, *, key: str, payment_key: str, amount_minor: int) -> Answer:
+    def refund(self, *, key: str, payment_key: str, amount_minor: int, account: str = "") -> Answer:
         self.given_back.setdefault(key, (payment_key, amount_minor))
         return self.query_refund(key)
 
@@ -62,6 +67,15 @@ class Till:
         return Answer(
             status="succeeded", amount_minor=amount_minor, currency=currency, ref=f"back-{key}"
         )
+
+    def movements(self, since: datetime) -> Iterator[Movement]:
+        raise ChannelRefused("no_list")
+
+    def verify(self, body: bytes, headers: Mapping[str, str]) -> str:
+        raise ChannelRefused("no_notices")
+
+    def notice(self, body: bytes) -> Notice | None:
+        raise ChannelRefused("no_notices")
 
     def _answer(self, key: str, status: str) -> Answer:
         charge = self._charges[key]

@@ -216,7 +216,7 @@ def failed(order: Order) -> Refund:
 def test_what_the_channel_can_not_give_back_becomes_store_credit() -> None:
     order = paid_order()
     refund, group = failed(order), order.group
-    given = {"refund_id": refund.pk, "destination": "store_credit", "actor": BERT}
+    given: dict[str, Any] = {"refund_id": refund.pk, "destination": "store_credit", "actor": BERT}
     for _ in range(2):
         made = refund_redirect(**given, customer_id=group.customer_id)
         assert made.status == "succeeded"

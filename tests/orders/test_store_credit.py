@@ -2,6 +2,7 @@
 
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.db import connection
@@ -381,7 +382,11 @@ def test_while_a_payment_is_made_another_one_waits() -> None:
 
 def test_issuing_needs_the_platform_a_reason_and_an_amount() -> None:
     group = two_orders()
-    given = {"customer_id": group.customer_id, "currency": "EUR", "request_key": "k"}
+    given: dict[str, Any] = {
+        "customer_id": group.customer_id,
+        "currency": "EUR",
+        "request_key": "k",
+    }
     with pytest.raises(Denied):
         credit_issue(**given, amount_minor=1, reason="r", actor=MERCHANT)
     with pytest.raises(Invalid, match="why"):

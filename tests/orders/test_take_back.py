@@ -211,9 +211,9 @@ def test_cash_has_no_account_to_go_back_to() -> None:
     [parcel] = ship_parcels(order, 1)
     scan(parcel, "delivered")
     ask_channels()
-    refund = order_refund(
+    [refund] = order_refund(
         order_id=order.id, amount_minor=100, reason="scratch", request_key="k", actor=MERCHANT
-    )
+    ).refunds
     ask_channels()
     refund = fresh_row(refund)
     assert (refund.status, refund.failure_code) == ("failed", "no_account")

@@ -181,8 +181,10 @@ def test_no_limit_goes_below_what_is_used(limit: str) -> None:
     row, ada, sku = make_voucher(), make_customer(), make_stocked_sku()
     for _ in range(2):
         place_with(row, [(sku, 1)], ada)
+    one: dict[str, Any] = {limit: 1}
+    two: dict[str, Any] = {limit: 2}
     with pytest.raises(DomainError) as refused:
-        amend(row, **{limit: 1})
+        amend(row, **one)
     assert (refused.value.code, refused.value.facts["used"]) == ("voucher.used_more", 2)
-    amend(row, **{limit: 2})
+    amend(row, **two)
     assert Voucher.objects.values_list(limit, flat=True).get() == 2

@@ -120,7 +120,8 @@ def test_capturing_what_was_closed_is_answered_with_that() -> None:
     asked = charge("tok_timeout")
     channel.create(asked)
     channel.close(asked.key)
-    assert channel.capture(asked.key).status == "closed"
+    with pytest.raises(ChannelRefused, match="not_authorised"):
+        channel.capture(key=uuid4().hex, payment_key=asked.key, amount_minor=1, is_last=True)
 
 
 def test_a_refund_is_made_once_per_key_and_can_be_asked_after() -> None:

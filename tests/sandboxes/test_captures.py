@@ -128,7 +128,7 @@ def test_an_authorisation_lapses_by_itself_or_when_told(payments: Sandbox, recei
     by_itself, told = authorised(payments, "tok_lapses"), authorised(payments)
     payments.post("/control/lapse", key=told)
     for key in (by_itself, told):
-        eventually(lambda key=key: payments.get(f"/payments/{key}")["status"] == "closed")
+        eventually(lambda: payments.get(f"/payments/{key}")["status"] == "closed")  # noqa: B023 called at once
         receiver.wait(key, 2)
         assert receiver.kinds(key) == ["payment.authorised", "payment.closed"]
         assert payments.refused(f"/payments/{key}/captures", **part(1))[0] == 409

@@ -5,8 +5,8 @@
 
 from django.utils.translation import gettext as _
 
-from payments.statements import camt, table
-from payments.statements.rows import Problem, Row, Unreadable
+from payments.bank_files import camt, table
+from payments.bank_files.rows import Problem, Row, Unreadable
 
 LARGEST_BYTES = 5 * 1024 * 1024
 

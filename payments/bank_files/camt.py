@@ -11,7 +11,7 @@ from xml.parsers import expat
 
 from django.utils.translation import gettext as _
 
-from payments.statements.rows import Cell, Problem, Row, Unreadable, judge
+from payments.bank_files.rows import Cell, Problem, Row, Unreadable, judge
 
 BOOKED, CREDIT, DEBIT = "BOOK", "CRDT", "DBIT"
 DEEPEST = 40

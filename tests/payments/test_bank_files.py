@@ -4,8 +4,8 @@ from datetime import date
 
 import pytest
 
-from payments.statements import LARGEST_BYTES, Unreadable, read
-from payments.statements.rows import Row
+from payments.bank_files import LARGEST_BYTES, Unreadable, read
+from payments.bank_files.rows import Row
 from tests.factories.bank import HEADER, OUR_IBAN, SENDERS_IBAN, line, statement
 
 CAMT = """<?xml version="1.0" encoding="UTF-8"?>

@@ -11,7 +11,7 @@ from io import StringIO
 
 from django.utils.translation import gettext as _
 
-from payments.statements.rows import Cell, Problem, Row, Unreadable, judge
+from payments.bank_files.rows import Cell, Problem, Row, Unreadable, judge
 
 HEADER = ("bank_ref", "account", "booked_on", "amount", "currency", "name", "iban", "text")
 MOST_ROWS = 20_000
