@@ -39,6 +39,12 @@ REFUND_STATUSES = {
     "failed": "failed",
     "canceled": "failed",
 }
+NOTICE_OF_CHARGE = {
+    "authorised": "authorised",
+    "captured": "captured",
+    "failed": "failed",
+    "closed": "closed",
+}
 NOTICE_OF_REFUND = {"succeeded": "refund_succeeded", "failed": "refund_failed"}
 
 
@@ -177,10 +183,11 @@ def _of_intent(intent: Object) -> Notice | None:
 
 def _of_charge(subject: Object, answer: Answer) -> Notice | None:
     key = (subject.get("metadata") or {}).get(KEY)
-    if not key or answer.status not in ("authorised", "captured", "failed", "closed"):
+    kind = NOTICE_OF_CHARGE.get(answer.status)
+    if not key or kind is None:
         return None
     return Notice(
-        kind=answer.status,
+        kind=kind,
         key=key,
         ref=answer.ref,
         amount_minor=answer.amount_minor,
