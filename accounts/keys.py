@@ -22,7 +22,9 @@ from core.command import command
 from core.errors import Invalid, NotFound
 from core.outbox import Fact, emit
 
-MERCHANT_SCOPES = frozenset({"catalog:read", "orders:read", "orders:write", "shipments:write"})
+MERCHANT_SCOPES = frozenset(
+    {"catalog:read", "orders:read", "orders:write", "settlements:read", "shipments:write"}
+)
 # Of a shopper's part, which a merchant has no hand in: a shop front's key acts for its shoppers.
 SHOPPER_SCOPES = frozenset(
     {
@@ -34,7 +36,7 @@ SHOPPER_SCOPES = frozenset(
         "payments:write",
     }
 )
-PLATFORM_SCOPES = MERCHANT_SCOPES | SHOPPER_SCOPES
+PLATFORM_SCOPES = MERCHANT_SCOPES | SHOPPER_SCOPES | {"settlements:write"}
 
 PREFIX_LETTERS = 10
 SECRET_BYTES = 32

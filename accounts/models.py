@@ -13,7 +13,7 @@ from django.db.models.functions import Lower
 from django.utils.translation import gettext_lazy as _
 
 from core.ids import gene
-from core.money import BASIS_POINTS, UnknownCurrency, exponent
+from core.money import BASIS_POINTS, PARTS_PER_MILLION, UnknownCurrency, exponent
 from core.sharding import LocalModel, ReferenceModel
 
 # How long a merchant or a product may give the shopper to pay; None leaves it to the others.
@@ -143,6 +143,13 @@ class Merchant(ReferenceModel):
         SUSPENDED = "suspended", _("suspended")
         CLOSED = "closed", _("closed")
 
+    class PayoutSchedule(models.TextChoices):
+        """When a statement ends: at midnight in the merchant's zone."""
+
+        DAILY = "daily", _("each day")
+        WEEKLY = "weekly", _("each Monday")
+        MONTHLY = "monthly", _("on the first of the month")
+
     name = models.CharField(_("name"), max_length=200)
     slug = models.SlugField(_("name in addresses"), max_length=80, unique=True)
     currency = models.CharField(_("currency"), max_length=3, validators=[validate_currency])
@@ -153,6 +160,12 @@ class Merchant(ReferenceModel):
     commission_basis_points = models.PositiveSmallIntegerField(
         _("commission in basis points"), validators=[MaxValueValidator(BASIS_POINTS)]
     )
+    commission_tax_ppm = models.PositiveIntegerField(
+        _("tax on commission in parts per million"),
+        default=0,
+        validators=[MaxValueValidator(PARTS_PER_MILLION)],
+    )
+    prices_include_tax = models.BooleanField(_("prices include tax"), default=True)
     return_window_days = models.PositiveSmallIntegerField(
         _("days in which goods may come back"),
         default=14,
@@ -170,6 +183,13 @@ class Merchant(ReferenceModel):
     time_zone = models.CharField(
         _("time zone"), max_length=64, default="UTC", validators=[validate_time_zone]
     )
+    payout_schedule = models.CharField(
+        _("paid out"),
+        max_length=7,
+        choices=PayoutSchedule.choices,
+        default=PayoutSchedule.WEEKLY,
+        db_default="weekly",
+    )
 
     class Meta:
         constraints = [
@@ -180,6 +200,10 @@ class Merchant(ReferenceModel):
             models.CheckConstraint(
                 condition=Q(commission_basis_points__lte=BASIS_POINTS),
                 name="accounts_merchant_commission",
+            ),
+            models.CheckConstraint(
+                condition=Q(commission_tax_ppm__lte=PARTS_PER_MILLION),
+                name="accounts_merchant_commission_tax",
             ),
             models.CheckConstraint(
                 condition=Q(return_window_days__lte=LONGEST_RETURN_WINDOW_DAYS),
@@ -193,6 +217,10 @@ class Merchant(ReferenceModel):
                 condition=Q(cancel_answer_hours__gte=1)
                 & Q(cancel_answer_hours__lte=MOST_ANSWER_HOURS),
                 name="accounts_merchant_answer_hours",
+            ),
+            models.CheckConstraint(
+                condition=Q(payout_schedule__in=["daily", "weekly", "monthly"]),
+                name="accounts_merchant_payout_schedule",
             ),
         ]
 

@@ -28,7 +28,15 @@ MEMBERS_WHO_MAY: dict[str, frozenset[str]] = {
     "decline_cancel": MANAGERS,
     "refund": MANAGERS | {Member.FINANCE},
     "adjust": MANAGERS,
+    "create": MANAGERS,  # a voucher, as what follows
+    "amend": MANAGERS,
+    "stop": MANAGERS,
+    "resume": MANAGERS,
+    "view_settlement": MANAGERS | {Member.FINANCE},
+    "change_account": frozenset({Member.OWNER, Member.FINANCE}),
+    "set_tax_class": MANAGERS,
 }
+LOOKING = frozenset({"view", "view_settlement"})
 
 
 def member_may(member: MerchantMember, verb: str) -> bool:
@@ -38,7 +46,7 @@ def member_may(member: MerchantMember, verb: str) -> bool:
     """
     if member.role not in MEMBERS_WHO_MAY.get(verb, frozenset()):
         return False
-    return verb == "view" or member.merchant.state != Merchant.State.CLOSED
+    return verb in LOOKING or member.merchant.state != Merchant.State.CLOSED
 
 
 def sees_address(member: MerchantMember, *, is_open: bool) -> bool:

@@ -74,6 +74,9 @@ class NewMerchant:
     pay_within_minutes: int | None = None
     cancel_answer_hours: int = 4
     time_zone: str = "UTC"
+    payout_schedule: str = Merchant.PayoutSchedule.WEEKLY
+    prices_include_tax: bool = True
+    commission_tax_ppm: int = 0
 
 
 @command
@@ -132,6 +135,34 @@ def merchant_suspend(*, merchant_id: int, actor: Actor, reason: str = "") -> Mer
     """
     before = {State.ACTIVE}
     return _change_state(merchant_id, before, State.SUSPENDED, "merchant.suspended", actor, reason)
+
+
+@command
+def merchant_tax_set(
+    *,
+    merchant_id: int,
+    prices_include_tax: bool,
+    commission_tax_ppm: int,
+    actor: Actor,
+    reason: str = "",
+) -> Merchant:
+    """Says whether a merchant's prices include tax, and the tax on its commission.
+
+    What is placed keeps what was frozen with it. Locks the merchant. Emits merchant.tax_set. Raises
+    Denied, NotFound `merchant.unknown`, Invalid `merchant.invalid`.
+    """
+    require_platform(actor)
+    merchant = lock_merchant(merchant_id, actor=actor)
+    fields: dict[str, Any] = {
+        "prices_include_tax": prices_include_tax,
+        "commission_tax_ppm": commission_tax_ppm,
+    }
+    for name, value in fields.items():
+        setattr(merchant, name, value)
+    valid(merchant)
+    Merchant.objects.filter(pk=merchant.pk).update(**fields)
+    emit([_fact(merchant, "merchant.tax_set", actor, reason=reason, **fields)])
+    return merchant
 
 
 def _change_state(

@@ -1,11 +1,11 @@
-"""The locks of this app: the category tree, products, SKUs, in this order."""
+"""The locks of this app: the category tree, tax classes, products, SKUs, in this order."""
 
 from django.db import connection
 from django.utils.translation import gettext_lazy as _
 
 from accounts.actors import Actor
 from accounts.permissions import own
-from catalog.models import Product, Sku
+from catalog.models import Product, Sku, TaxClass
 from core.command import running
 from core.errors import NotFound
 from core.locks import locked
@@ -16,6 +16,13 @@ def lock_category_tree() -> None:
     running()
     with connection.cursor() as cursor:
         cursor.execute("LOCK TABLE catalog_category IN SHARE ROW EXCLUSIVE MODE")
+
+
+def lock_tax_class(code: str) -> TaxClass:
+    """The locked class, so that its rates are one writer's. Raises NotFound."""
+    for tax_class in locked(TaxClass.objects.filter(pk=code)):
+        return tax_class
+    raise NotFound("tax_class.unknown", _("There is no such tax class."), tax_class=code)
 
 
 def lock_product(product_id: int, *, actor: Actor) -> Product:

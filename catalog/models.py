@@ -5,6 +5,7 @@ from django.contrib.postgres.search import SearchVectorField
 from django.core.validators import MaxLengthValidator, MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import F, Func, Q
+from django.db.models.functions import Upper
 from django.utils.translation import gettext_lazy as _
 from treebeard.mp_tree import MP_Node
 
@@ -12,12 +13,16 @@ from accounts.models import (
     PAY_WITHIN_MINUTES,
     SHORTEST_MINUTES_TO_PAY,
     Merchant,
+    country_code,
     validate_currency,
 )
-from core.sharding import LocalModel
+from core.money import PARTS_PER_MILLION, percent_text
+from core.sharding import LocalModel, ReferenceModel
 
 HIGHEST_PRICE_MINOR = 10**12
 HEAVIEST_G = 10**7
+# The tax class of products that name none, and the one of every delivery.
+STANDARD, DELIVERY = "standard", "delivery"
 
 
 class Words(Func):
@@ -55,6 +60,54 @@ class Category(LocalModel, MP_Node):  # type: ignore[misc, django-manager-missin
         return self.name
 
 
+class TaxClass(ReferenceModel):
+    """Things that are taxed alike. `standard` and `delivery` are always there."""
+
+    code = models.SlugField(_("code"), max_length=40, primary_key=True)
+    name = models.CharField(_("name"), max_length=100)
+
+    class Meta:
+        verbose_name = _("tax class")
+        verbose_name_plural = _("tax classes")
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class TaxRate(ReferenceModel):
+    """The tax on a class of things that go to a place: 8.875 % is 88,750 parts per million.
+
+    The rate of the region is used before that of the whole country, whose `region` is ''. A region
+    is told by its name in the address, in small letters or large.
+    """
+
+    tax_class = models.ForeignKey(
+        TaxClass, models.PROTECT, related_name="rates", verbose_name=_("tax class")
+    )
+    country = models.CharField(_("country"), max_length=2, validators=[country_code])
+    region = models.CharField(_("region, if only there"), max_length=100, blank=True)
+    parts_per_million = models.PositiveIntegerField(
+        _("rate in parts per million"), validators=[MaxValueValidator(PARTS_PER_MILLION)]
+    )
+
+    class Meta:
+        verbose_name = _("tax rate")
+        verbose_name_plural = _("tax rates")
+        constraints = [
+            models.UniqueConstraint(
+                F("tax_class"), F("country"), Upper("region"), name="catalog_tax_rate_once"
+            ),
+            models.CheckConstraint(
+                condition=Q(parts_per_million__lte=PARTS_PER_MILLION),
+                name="catalog_tax_rate_bounds",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        place = " ".join(filter(None, (self.country, self.region)))
+        return f"{self.tax_class_id} {place}: {percent_text(self.parts_per_million)} %"
+
+
 class Product(LocalModel):
     """What a page shows. Its state is derived: draft, published, archived."""
 
@@ -76,6 +129,14 @@ class Product(LocalModel):
     )
     pay_within_minutes = models.PositiveSmallIntegerField(
         _("minutes to pay"), null=True, blank=True, choices=PAY_WITHIN_MINUTES
+    )
+    tax_class = models.ForeignKey(
+        "TaxClass",
+        models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="+",
+        verbose_name=_("tax class"),
     )
     published_at = models.DateTimeField(null=True, blank=True, editable=False)
     archived_at = models.DateTimeField(null=True, blank=True, editable=False)

@@ -19,7 +19,7 @@ from accounts.models import Merchant
 from accounts.permissions import own, require_platform
 from accounts.rows import insert, valid
 from catalog.locks import lock_category_tree, lock_product, lock_sku
-from catalog.models import HIGHEST_PRICE_MINOR, Category, Product, ProductImage, Sku
+from catalog.models import HIGHEST_PRICE_MINOR, Category, Product, ProductImage, Sku, TaxClass
 from core.clock import now
 from core.command import command
 from core.errors import Conflict, Invalid, NotFound
@@ -88,6 +88,7 @@ class NewProduct:
     description: str = ""
     category_id: int | None = None
     pay_within_minutes: int | None = None
+    tax_class_id: str | None = None
 
 
 @command
@@ -131,6 +132,8 @@ def _create(
     _require_all(merchants, merchant_ids, "merchant.unknown")
     category_ids = {product.category_id for product in products} - {None}
     _require_all(Category.objects.all(), category_ids, "category.unknown")
+    tax_classes = {product.tax_class_id for product in products} - {None}
+    _require_all(TaxClass.objects.all(), tax_classes, "tax_class.unknown")
     merchant_by_id = merchants.in_bulk(merchant_ids)
     pairs = [(product, _product(product, published_at)) for product in products]
     rows = [row for _new, row in pairs]

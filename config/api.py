@@ -16,6 +16,7 @@ from delivery.api import ShipmentDetail
 from inventory.selectors import available
 from orders.api import carts, checkouts, order_groups, orders, payments
 from orders.api.shipments import Shipments
+from payments import settlement_api as settlement
 
 app_name = "api"
 
@@ -48,6 +49,7 @@ urlpatterns = [
     path(
         "carts/<str:cart_id>/lines/<str:sku_id>", carts.CartLineDetail.as_view(), name="cart_line"
     ),
+    path("carts/<str:cart_id>/vouchers", carts.CartVouchers.as_view(), name="cart_vouchers"),
     path("checkouts", checkouts.Checkouts.as_view(), name="checkouts"),
     path("checkouts/<str:checkout_id>", checkouts.CheckoutDetail.as_view(), name="checkout"),
     path(
@@ -106,5 +108,20 @@ urlpatterns = [
     path("payments/<str:payment_id>", payments.PaymentDetail.as_view(), name="payment"),
     path("shipments", Shipments.as_view(), name="shipments"),
     path("shipments/<str:shipment_id>", ShipmentDetail.as_view(), name="shipment"),
+    path("statements", settlement.StatementList.as_view(), name="statements"),
+    path("statements/<str:statement_id>", settlement.StatementDetail.as_view(), name="statement"),
+    path(
+        "statements/<str:statement_id>/statement.csv",
+        settlement.StatementCsv.as_view(),
+        name="statement_csv",
+    ),
+    path("payouts", settlement.PayoutList.as_view(), name="payouts"),
+    path("payouts/<str:payout_id>", settlement.PayoutDetail.as_view(), name="payout"),
+    path(
+        "payouts/<str:payout_id>/approve",
+        settlement.PayoutApprove.as_view(),
+        name="payout_approve",
+    ),
+    path("payouts/<str:payout_id>/hold", settlement.PayoutHolding.as_view(), name="payout_hold"),
     re_path("", Nothing.as_view(), name="nothing"),
 ]

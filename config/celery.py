@@ -17,8 +17,9 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 HARD_LIMIT_SECONDS = 20
 # A task that died with its worker comes back after this; a running one must have ended before.
 VISIBILITY_TIMEOUT_SECONDS = 3 * HARD_LIMIT_SECONDS
-# What tasks do, what talks to the outside, and the clocks, which must not wait behind either.
-QUEUES = ("default", "external", "clocks")
+# What tasks do, what talks to the outside, mails, and the clocks. None waits behind another: a
+# thousand mails of a rush must not hold up a payment.
+QUEUES = ("default", "external", "patient", "clocks")
 
 PGMQ_FIELDS = {"host": "localhost", "port": "5432", "dbname": "", "user": "", "password": ""}
 
@@ -26,7 +27,9 @@ PGMQ_FIELDS = {"host": "localhost", "port": "5432", "dbname": "", "user": "", "p
 ROUTES = {
     "core.tasks.deliver_external_stream": {"queue": "external"},
     "payments.tasks.ask_after_*": {"queue": "external"},
-    "payments.tasks.send_refund": {"queue": "external"},
+    "payments.tasks.send_*": {"queue": "external"},
+    "payments.tasks.reconcile_channel": {"queue": "external"},
+    "payments.tasks.close_day": {"queue": "external"},
     # A hint for each unpaid group: thousands at once, after a rush.
     "orders.tasks.expire_group": {"queue": "default"},
     "*.tasks.*": {"queue": "clocks"},
@@ -40,8 +43,11 @@ BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
     "deliver-due-orders": {"task": "orders.tasks.deliver_due_orders", "schedule": 60.0},
     "complete-due-orders": {"task": "orders.tasks.complete_due_orders", "schedule": 60.0},
     "approve-due-requests": {"task": "orders.tasks.approve_due_requests", "schedule": 60.0},
-    # Attempts and refunds whose outcome nobody has told for two minutes.
+    "close-due-statements": {"task": "payments.tasks.close_due_statements", "schedule": 300.0},
+    # Attempts, refunds and payouts whose outcome nobody has told for two minutes.
     "ask-channels": {"task": "payments.tasks.ask_channels", "schedule": 30.0},
+    # Each channel's list is due hourly, each of its days once it is over; what failed is due again.
+    "reconcile": {"task": "payments.tasks.reconcile_due", "schedule": 300.0},
     # The monitor, last: what the others have left undone.
     "watch": {"task": "core.tasks.watch", "schedule": 30.0},
     "watch-books": {"task": "core.tasks.watch_books", "schedule": 300.0},

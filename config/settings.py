@@ -159,6 +159,8 @@ ACCOUNT_ADAPTER = "shop.adapter.ShopAccountAdapter"
 ACCOUNT_LOGIN_METHODS = {"email"}
 ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*", "password2*"]
 ACCOUNT_USER_MODEL_USERNAME_FIELD = None
+# Beside allauth's own, that logins are counted by: wrong codes of vouchers, by visitor and by basket.
+ACCOUNT_RATE_LIMITS = {"voucher": "10/5m/key", "voucher_visitor": "20/5m/ip"}
 ACCOUNT_EMAIL_VERIFICATION = env("ACCOUNT_EMAIL_VERIFICATION", default="optional")
 MFA_ADAPTER = "accounts.adapter.SecondFactorAdapter"
 MFA_TOTP_ISSUER = "Quayside"
@@ -278,9 +280,14 @@ AUDIT_GRACE_SECONDS = env.int("AUDIT_GRACE_SECONDS", default=60)
 DELIVERED_BY_CLOCK_AFTER_DAYS = env.int("DELIVERED_BY_CLOCK_AFTER_DAYS", default=21)
 # How long after the payment a merchant has to ship, until methods of delivery promise a day.
 SHIP_WITHIN_HOURS = env.int("SHIP_WITHIN_HOURS", default=72)
+# A payout of more than this many minor units (of whatever currency) takes the word of two people.
+PAYOUT_SECOND_PERSON_ABOVE_MINOR = env.int("PAYOUT_SECOND_PERSON_ABOVE_MINOR", default=100_000)
 # Whom the monitor tells of alarms; and what a reader of /metrics from elsewhere must know.
 MONITOR_MAILS = env.list("MONITOR_MAILS", default=[])
 METRICS_TOKEN = env("METRICS_TOKEN", default="")
+
+# When a channel that can do both takes promised money, `stripe=shipment`: once, shipment, delivery.
+PAYMENT_CAPTURE_AT = env.dict("PAYMENT_CAPTURE_AT", default={})
 
 # The sandboxes: what they are reached by, and the secrets of their notifications (first signs).
 SANDBOX_ENDPOINT_ID = env("SANDBOX_ENDPOINT_ID", default="")
@@ -309,6 +316,8 @@ LOGGING = {
         # It tells of every request that went well.
         "httpx": {"level": "WARNING"},
         "stripe": {"level": "WARNING"},
+        # And this of every letter of a font that it prints with.
+        "fontTools": {"level": "WARNING"},
         # What a visitor typed wrong, or asked for in vain, is no trouble of ours.
         "django.request": {"level": "ERROR"},
     },

@@ -46,5 +46,11 @@ class Denied(DomainError):
     http_status = 403
 
 
+class TooOften(DomainError):
+    """What may be tried has been tried too often in too short a time, whatever is tried now."""
+
+    http_status = 429
+
+
 class ProgrammingMistake(RuntimeError):
     """The code broke a rule of the house: a lock outside a command, a command inside a command."""

@@ -32,6 +32,7 @@ EXPONENTS = {
 # Above this a JSON number is no longer exact.
 LARGEST_MINOR = 2**53
 BASIS_POINTS = 10_000
+PARTS_PER_MILLION = 1_000_000
 
 _DECIMAL = re.compile(r"(-?)([0-9]+)(?:\.([0-9]+))?")
 
@@ -176,6 +177,12 @@ def share_half_up(amount_minor: int, basis_points: int) -> int:
     if basis_points < 0:
         raise ValueError(f"{basis_points} basis points")
     return prorate_half_up(amount_minor, basis_points, BASIS_POINTS)
+
+
+def percent_text(parts_per_million: int) -> str:
+    """A rate in per cent, as short as it can be: 190,000 is 19, 88,750 is 8.875."""
+    whole, rest = divmod(parts_per_million, PARTS_PER_MILLION // 100)
+    return f"{whole}.{rest:04}".rstrip("0").rstrip(".")
 
 
 def prorate_half_up(amount_minor: int, part: int, whole: int) -> int:

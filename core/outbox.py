@@ -81,6 +81,7 @@ class Postpone(Exception):
 
 consumers: list[Consumer] = []
 external_handlers: dict[str, EachHandler] = {}
+patient_types: set[str] = set()  # the external streams that others may overtake
 
 
 def on(*types: str) -> Callable[[EachHandler], EachHandler]:
@@ -109,8 +110,10 @@ def _register(handle: Callable[[Any], object], types: Iterable[str], mode: Mode)
         consumers.append(Consumer(name, frozenset(types), mode, handle))
 
 
-def external(aggregate_type: str) -> Callable[[EachHandler], EachHandler]:
+def external(aggregate_type: str, *, patient: bool = False) -> Callable[[EachHandler], EachHandler]:
     """Registers the handler of the external streams of that type.
+
+    `patient`: many at a time, and nobody waits for them at a counter; they have a queue of their own.
 
     It runs in a Celery task outside any transaction, may call the world with the event's id as its
     key, and records the outcome by a service. It may be called again for the same event.
@@ -118,6 +121,8 @@ def external(aggregate_type: str) -> Callable[[EachHandler], EachHandler]:
 
     def register(handle: EachHandler) -> EachHandler:
         external_handlers[aggregate_type] = handle
+        if patient:
+            patient_types.add(aggregate_type)
         return handle
 
     return register

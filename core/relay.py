@@ -26,6 +26,8 @@ from core.outbox import Consumer, Event, Mode, Postpone
 
 logger = logging.getLogger(__name__)
 
+HandOver = Callable[[int], object]  # takes the id of an external stream
+
 P = ParamSpec("P")
 R = TypeVar("R")
 
@@ -125,18 +127,18 @@ class Claim:
         return event.stream_id in self.stopped and self.stopped[event.stream_id][0] <= event.seq
 
 
-def deliver(hand_over: Callable[[int], object]) -> int:
+def deliver(hand_over: HandOver, *, patient: HandOver | None = None) -> int:
     """One round: claims due streams, delivers them; answers how many streams it claimed.
 
     `hand_over` gets the id of each external stream after it was put 30 s ahead, or longer where no
-    task has moved it since.
+    task has moved it since; `patient`, where given, those that the others may overtake.
     """
     claim = _claim()
     if claim.local:
         _deliver_local(claim)
     if claim.external:
         _put_ahead(claim)
-        _hand_over(claim, hand_over)
+        _hand_over(claim, hand_over, patient or hand_over)
     return len(claim.local) + len(claim.external)
 
 
@@ -209,12 +211,13 @@ def _put_ahead(claim: Claim) -> None:
         )
 
 
-def _hand_over(claim: Claim, hand_over: Callable[[int], object]) -> None:
+def _hand_over(claim: Claim, hand_over: HandOver, patient: HandOver) -> None:
     """Sends the external streams on; those that the broker does not take are due again in 30 s."""
     left = deque(claim.external)
     try:
         while left:
-            hand_over(left[0])
+            is_patient = claim.external[left[0]] in outbox.patient_types
+            (patient if is_patient else hand_over)(left[0])
             left.popleft()
     except Exception as error:  # noqa: BLE001 each broker fails in its own way
         logger.warning("%s streams not handed over: %r", len(left), error)

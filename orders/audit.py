@@ -2,20 +2,31 @@
 
 from core.audit import invariant
 
-# Per group: what channels captured, and the refunds of it that are alive or have succeeded.
+# Per group: what channels captured, what they have promised beside it or need not give any more,
+# and the refunds that are alive or have succeeded.
 MONEY = """
     money AS (
         SELECT grp.id, grp.status, grp.total_minor - grp.called_off_minor AS payable_minor,
                coalesce(sum(captured.minor), 0) AS captured_minor,
+               coalesce(sum(pledged.minor), 0) AS pledged_minor,
                coalesce(sum(refunded.minor), 0) AS refunded_minor
         FROM orders_ordergroup grp
         LEFT JOIN payments_payment payment ON payment.reference = grp.id
         LEFT JOIN (
-            SELECT attempt.payment_id, sum(fact.amount_minor) AS minor
+            SELECT coalesce(attempt.payment_id, capture.payment_id) AS payment_id,
+                   sum(fact.amount_minor) AS minor
             FROM payments_channelfact fact
-            JOIN payments_attempt attempt ON attempt.id = fact.attempt_id
-            WHERE fact.kind = 'captured' GROUP BY attempt.payment_id
+            LEFT JOIN payments_attempt attempt ON attempt.id = fact.attempt_id
+            LEFT JOIN payments_capture capture ON capture.id = fact.capture_id
+            WHERE fact.kind = 'captured' GROUP BY 1
         ) AS captured ON captured.payment_id = payment.id
+        LEFT JOIN (
+            SELECT share.payment_id,
+                   sum(greatest(share.authorised_minor - share.captured_minor, 0)) AS minor
+            FROM payments_paymentshare share
+            JOIN payments_payment held ON held.id = share.payment_id
+            WHERE held.status IN ('authorised', 'captured') GROUP BY share.payment_id
+        ) AS pledged ON pledged.payment_id = payment.id
         LEFT JOIN (
             SELECT payment_id, sum(amount_minor) AS minor FROM payments_refund
             WHERE status NOT IN ('failed', 'declined') GROUP BY payment_id
@@ -86,9 +97,9 @@ invariant(
     f"""
     WITH {MONEY}, {NEWS}
     SELECT * FROM money
-    WHERE ((status = 'paid' AND captured_minor < payable_minor)
+    WHERE ((status = 'paid' AND captured_minor + pledged_minor < payable_minor)
         OR (status IN ('pending_payment', 'expiring')
-            AND captured_minor >= payable_minor AND payable_minor > 0)
+            AND captured_minor + pledged_minor >= payable_minor AND payable_minor > 0)
         OR (status IN ('cancelled', 'expired') AND captured_minor <> refunded_minor))
       AND id NOT IN (SELECT group_id FROM news)
     """,
@@ -99,10 +110,12 @@ invariant(
     "a cancelled order of a paid group has refunds equal to its share of the capture",
     f"""
     WITH {NEWS}
-    SELECT ordr.id, share.amount_minor, coalesce(sum(refund_share.amount_minor), 0) AS refunded_minor
+    SELECT ordr.id, share.captured_minor,
+           coalesce(sum(refund_share.amount_minor), 0) AS refunded_minor
     FROM orders_order ordr
     JOIN orders_ordergroup grp ON grp.id = ordr.group_id
-    JOIN payments_payment payment ON payment.reference = grp.id AND payment.status = 'captured'
+    JOIN payments_payment payment ON payment.reference = grp.id
+         AND payment.status IN ('authorised', 'captured')
     JOIN payments_paymentshare share ON share.payment_id = payment.id AND share.order_id = ordr.id
     LEFT JOIN payments_refund refund
          ON refund.payment_id = payment.id AND refund.status <> 'declined'
@@ -111,9 +124,10 @@ invariant(
     WHERE ordr.status = 'cancelled' AND grp.status = 'paid'
       AND grp.id NOT IN (SELECT group_id FROM news)
     GROUP BY ordr.id, share.id
-    HAVING share.amount_minor > coalesce(sum(refund_share.amount_minor), 0)
-        OR share.amount_minor < coalesce(sum(refund_share.amount_minor)
-                                         FILTER (WHERE refund.status <> 'failed'), 0)
+    HAVING share.captured_minor > coalesce(sum(refund_share.amount_minor), 0)
+        OR share.captured_minor < coalesce(sum(refund_share.amount_minor)
+                                           FILTER (WHERE refund.status <> 'failed'), 0)
+        OR share.amount_minor > share.captured_minor + share.voided_minor
     """,
 )
 # A unit's place in its line's cumulative sum is that of `orders.pricing.units_share_minor`. What
@@ -126,8 +140,8 @@ invariant(
     WITH {NEWS},
     gone AS (
         SELECT order_id,
-               sum((total_minor - discount_minor + tax_minor) * cancelled_quantity / quantity)::bigint
-                   AS minor
+               sum((total_minor - discount_minor + added_tax_minor)
+                   * cancelled_quantity / quantity)::bigint AS minor
         FROM orders_orderline GROUP BY order_id),
     back AS (
         SELECT part.order_id, sum(part.amount_minor) AS minor,
@@ -136,15 +150,22 @@ invariant(
                                               AND refund.status <> 'failed') AS given
         FROM payments_refundshare part
         JOIN payments_refund refund ON refund.id = part.refund_id AND refund.status <> 'declined'
-        GROUP BY part.order_id)
-    SELECT ordr.id, gone.minor AS gone_minor, ordr.called_off_minor, back.asked AS refunded_minor
+        GROUP BY part.order_id),
+    unpaid AS (
+        SELECT ordr.id, ordr.called_off_minor + coalesce(sum(share.voided_minor), 0) AS minor
+        FROM orders_order ordr
+        LEFT JOIN payments_paymentshare share ON share.order_id = ordr.id
+        GROUP BY ordr.id)
+    SELECT ordr.id, gone.minor AS gone_minor, unpaid.minor AS unpaid_minor,
+           back.asked AS refunded_minor
     FROM orders_order ordr
     JOIN orders_ordergroup grp ON grp.id = ordr.group_id
     JOIN gone ON gone.order_id = ordr.id
+    JOIN unpaid ON unpaid.id = ordr.id
     LEFT JOIN back ON back.order_id = ordr.id
     WHERE ordr.status <> 'cancelled' AND grp.id NOT IN (SELECT group_id FROM news)
-      AND (coalesce(back.given, 0) > gone.minor - ordr.called_off_minor
-        OR (coalesce(back.asked, 0) < gone.minor - ordr.called_off_minor
+      AND (coalesce(back.given, 0) > gone.minor - unpaid.minor
+        OR (coalesce(back.asked, 0) < gone.minor - unpaid.minor
             AND coalesce(back.minor, 0) < ordr.total_minor - ordr.called_off_minor))
     """,
 )
@@ -164,20 +185,27 @@ invariant(
     "inv_16_total_equals_lines",
     "a group's and an order's total equal their lines, delivery, discounts and tax",
     """
-    SELECT grp.id, grp.total_minor, coalesce(sum(part.minor), 0) AS parts_minor
-    FROM orders_ordergroup grp
-    LEFT JOIN (
-        SELECT ordr.group_id, ordr.delivery_minor + coalesce(
-                   sum(line.total_minor - line.discount_minor + line.tax_minor), 0) AS minor
-        FROM orders_order ordr LEFT JOIN orders_orderline line ON line.order_id = ordr.id
-        GROUP BY ordr.id) AS part ON part.group_id = grp.id
+    SELECT grp.id, grp.total_minor, coalesce(sum(ordr.total_minor), 0) AS parts_minor
+    FROM orders_ordergroup grp LEFT JOIN orders_order ordr ON ordr.group_id = grp.id
     GROUP BY grp.id
-    HAVING grp.total_minor <> coalesce(sum(part.minor), 0)
+    HAVING grp.items_minor <> coalesce(sum(ordr.items_minor), 0)
+        OR grp.delivery_minor <> coalesce(sum(ordr.delivery_minor), 0)
+        OR grp.discount_minor <> coalesce(sum(ordr.discount_minor), 0)
+        OR grp.tax_minor <> coalesce(sum(ordr.tax_minor), 0)
+        OR grp.added_tax_minor <> coalesce(sum(ordr.added_tax_minor), 0)
     UNION ALL
-    SELECT ordr.id, ordr.total_minor, ordr.delivery_minor + coalesce(sum(line.total_minor), 0)
+    SELECT ordr.id, ordr.total_minor,
+           ordr.delivery_minor - ordr.delivery_discount_minor
+           + least(ordr.delivery_tax_minor, ordr.added_tax_minor)
+           + coalesce(sum(line.total_minor - line.discount_minor + line.added_tax_minor), 0)
     FROM orders_order ordr LEFT JOIN orders_orderline line ON line.order_id = ordr.id
     GROUP BY ordr.id
     HAVING ordr.items_minor <> coalesce(sum(line.total_minor), 0)
+        OR ordr.discount_minor - ordr.delivery_discount_minor
+           <> coalesce(sum(line.discount_minor), 0)
+        OR ordr.tax_minor - ordr.delivery_tax_minor <> coalesce(sum(line.tax_minor), 0)
+        OR ordr.added_tax_minor - least(ordr.delivery_tax_minor, ordr.added_tax_minor)
+           <> coalesce(sum(line.added_tax_minor), 0)
     """,
 )
 invariant(
@@ -297,5 +325,38 @@ invariant(
       AND (grp.status <> 'expired'
         OR (ordr.called_off_minor = ordr.total_minor AND ordr.total_minor > 0))
     GROUP BY ordr.id HAVING sum(line.quantity - line.cancelled_quantity) > 0
+    """,
+)
+invariant(
+    "Q05",
+    "inv_q05_voucher_uses",
+    "a voucher's counter is the number of its uses that count, and none goes over its limits",
+    """
+    WITH counted AS (
+        SELECT voucher_id, customer_id, count(*) AS uses FROM orders_voucheruse
+        WHERE given_back_at IS NULL GROUP BY voucher_id, customer_id),
+    summed AS (
+        SELECT voucher_id, sum(uses) AS uses, max(uses) AS most FROM counted GROUP BY voucher_id)
+    SELECT coalesce(voucher.id, summed.voucher_id) AS id, voucher.code, voucher.used_count,
+           voucher.total_limit, voucher.per_customer_limit, summed.uses, summed.most
+    FROM orders_voucher voucher FULL JOIN summed ON summed.voucher_id = voucher.id
+    WHERE voucher.used_count IS DISTINCT FROM coalesce(summed.uses, 0)
+       OR summed.uses > voucher.total_limit OR summed.most > voucher.per_customer_limit
+    """,
+)
+invariant(
+    "Q06",
+    "inv_q06_voucher_of_group",
+    "a group was given a discount by the voucher that it uses, and gives it back when it is dead",
+    """
+    SELECT grp.id, grp.status, grp.discount_minor, used.discount_minor AS used_minor,
+           used.given_back_at
+    FROM orders_ordergroup grp
+    LEFT JOIN orders_voucheruse used ON used.group_id = grp.id
+    LEFT JOIN (SELECT group_id, bool_and(status = 'cancelled') AS is_dead
+               FROM orders_order GROUP BY group_id) AS parts ON parts.group_id = grp.id
+    WHERE grp.discount_minor <> coalesce(used.discount_minor, 0)
+       OR used.customer_id <> grp.customer_id
+       OR (used.id IS NOT NULL AND parts.is_dead <> (used.given_back_at IS NOT NULL))
     """,
 )

@@ -11,13 +11,13 @@ from orders.services.pay import order_group_pay
 from orders.services.summary import order_group_summarise
 
 
-@on("payment.captured")
+@on("payment.authorised", "payment.captured")
 def pay_group(event: Event) -> None:
-    """The money is here."""
+    """The money is promised, or here."""
     order_group_pay(
         group_id=int(event.payload["reference"]),
         payment_id=event.aggregate_id,
-        actor=system("payment.captured"),
+        actor=system(event.type),
     )
 
 

@@ -22,6 +22,8 @@ from orders import states
 from orders.addresses import address_lines
 from orders.links import link_url
 from orders.models import CancelRequest, Order, OrderGroup, OrderLine
+from orders.pricing import kept_sums
+from orders.sums import PrintedSums, printed
 from payments.models import Refund
 from payments.selectors import attempts_of
 
@@ -210,7 +212,7 @@ def _new_order(matter: Matter) -> Context | None:
         "parts": [part],
         "units": sum(line.kept_quantity for line in order.lines.all()),
         "address": address_lines(matter.group.shipping_address),
-        "part_total": part.total,
+        "part_total": part.sums.total,
     }
 
 
@@ -297,8 +299,7 @@ class Part:
     items: list[Item]
     more: int
     delivery_name: str
-    delivery: str
-    total: str
+    sums: PrintedSums
 
 
 def parts_of(
@@ -322,10 +323,9 @@ def parts_of(
 
 def _part(order: Order, lines: list[OrderLine], room: int, *, as_placed: bool) -> Part:
     units = [line.quantity if as_placed else line.kept_quantity for line in lines]
-    goods = [line.unit_price_minor * quantity for line, quantity in zip(lines, units, strict=True)]
     items = [
-        Item(quantity, line.title, amount(minor, order.currency))
-        for line, quantity, minor in zip(lines, units, goods, strict=True)
+        Item(quantity, line.title, amount(line.unit_price_minor * quantity, order.currency))
+        for line, quantity in zip(lines, units, strict=True)
     ]
     return Part(
         number=order.number,
@@ -333,8 +333,7 @@ def _part(order: Order, lines: list[OrderLine], room: int, *, as_placed: bool) -
         items=items[:room],
         more=max(0, len(items) - room),
         delivery_name=order.delivery_name,
-        delivery=amount(order.delivery_minor, order.currency),
-        total=amount(sum(goods) + order.delivery_minor, order.currency),
+        sums=printed(order if as_placed else kept_sums(order, lines), order.currency),
     )
 
 

@@ -1,7 +1,8 @@
 """The global lock order, and the locks on the story's own rows.
 
-    cart → group → orders by id → cancel requests → payments → attempts → refunds → shipments
-    → returns → vouchers → reservations (each by id) → outbox streams
+    cart → group → orders by id → cancel requests → payments → attempts → captures → refunds
+    → differences → shipments → returns → vouchers → merchants → statements → payouts
+    → reservations (each by id) → outbox streams
     → stock rows by id, last, and then commit
 
 Everyone takes what they need in this order and skips what they do not need. `payments/locks.py`,
@@ -16,7 +17,7 @@ from core.errors import Conflict, NotFound
 from core.ids import gene_of
 from core.locks import locked
 from orders import states
-from orders.models import CancelRequest, Cart, Order, OrderGroup
+from orders.models import CancelRequest, Cart, Order, OrderGroup, Voucher, VoucherUse
 
 
 def lock_cart(cart_id: int) -> Cart:
@@ -107,3 +108,23 @@ def lock_cancel_request(request_id: int) -> tuple[OrderGroup, Order, CancelReque
         request.order = order
         return group, order, request
     raise NotFound("cancel_request.unknown", _("There is no such request."), id=str(request_id))
+
+
+def lock_voucher(voucher_id: int) -> Voucher:
+    """The voucher, locked: from here to the commit nobody else uses it. Raises NotFound."""
+    for voucher in locked(Voucher.objects.filter(pk=voucher_id)):
+        return voucher
+    raise NotFound("voucher.unknown", _("There is no such voucher."), id=str(voucher_id))
+
+
+def lock_vouchers_of(groups: Collection[OrderGroup]) -> list[Voucher]:
+    """The vouchers that these locked groups carry, or have carried, locked by id.
+
+    Asks nothing where none of them was given a discount.
+    """
+    given = [group for group in groups if group.discount_minor]
+    if not given:
+        return []
+    shard_keys = {group.shard_key for group in given}
+    uses = VoucherUse.objects.filter(group__in=given, shard_key__in=shard_keys)
+    return locked(Voucher.objects.filter(pk__in=uses.values("voucher_id")))

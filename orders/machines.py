@@ -11,11 +11,11 @@ from core.states import STAYS, Edge, Machine, State
 from delivery.states import SHIPMENT
 from inventory.states import RESERVATION
 from orders.states import CANCEL_REQUEST, GROUP, ORDER, RETURN
-from payments.states import ATTEMPT, PAYMENT, REFUND
+from payments.states import ATTEMPT, CAPTURE, PAYMENT, PAYOUT, REFUND, STATEMENT
 
 MACHINES = (
-    *(GROUP, ORDER, PAYMENT, ATTEMPT, RESERVATION, SHIPMENT),
-    *(CANCEL_REQUEST, REFUND, RETURN),
+    *(GROUP, ORDER, PAYMENT, ATTEMPT, CAPTURE, RESERVATION, SHIPMENT),
+    *(CANCEL_REQUEST, REFUND, RETURN, STATEMENT, PAYOUT),
 )
 
 OPENING = """\

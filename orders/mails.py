@@ -99,7 +99,7 @@ def _request(event: Event, template: str, group_id: int) -> Fact:
     )
 
 
-@external("mail")
+@external("mail", patient=True)
 def send_mails(event: Event) -> None:
     """Writes what an event has to tell, sends it, and records that it left.
 

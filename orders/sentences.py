@@ -44,6 +44,24 @@ SENTENCES: dict[str, str | Promise] = {
     "refill.gone": _("%(item)s is sold out. It is not in your basket"),
     "refill.short": _("Only %(left)s of %(item)s left. You had ordered %(old)s"),
     "refill.price_changed": _("The price of %(item)s changed from %(old)s to %(new)s"),
+    "voucher.unknown": _("We do not recognise this voucher code"),
+    "voucher.stopped": _("This voucher can no longer be used"),
+    "voucher.not_yet": _("This voucher can be used from %(date)s"),
+    "voucher.expired": _("This voucher ended on %(date)s"),
+    "voucher.used_up": _("This voucher has been used up"),
+    "voucher.used_by_you": _("You have used this voucher already"),
+    "voucher.currency": _(
+        "This voucher is for goods sold in %(currency)s, and your basket is in %(cart_currency)s"
+    ),
+    "voucher.no_goods": _(
+        "This voucher is for goods from %(merchant)s. There are none in your basket"
+    ),
+    "voucher.empty_basket": _("Put something into your basket before you add a voucher"),
+    "voucher.minimum": _("Spend %(amount)s more to use this voucher"),
+    "voucher.minimum_at": _("Spend %(amount)s more at %(merchant)s to use this voucher"),
+    "order.nothing_to_pay": _(
+        "This voucher would leave nothing to pay. Add something to your basket to use it"
+    ),
     "order.total_changed": _("The total is now %(new)s. Check it and place the order again"),
     "payment.refused_try_other": _(
         "Your bank did not accept this payment. You have not been charged."

@@ -5,4 +5,9 @@ class PaymentsConfig(AppConfig):
     name = "payments"
 
     def ready(self) -> None:
-        from payments import audit, handlers, monitor  # noqa: F401 they register themselves
+        from payments import (  # noqa: F401 they register themselves
+            audit,
+            handlers,
+            monitor,
+            settlement_audit,
+        )

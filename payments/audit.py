@@ -2,13 +2,19 @@
 
 from core.audit import invariant
 from payments.channels import sandbox  # noqa: F401 it registers itself
-from payments.channels.base import slow_channels
+from payments.channels.base import listed_with, listing_channels, slow_channels
 
 # Since when an attempt's outcome is owed: of a channel whose money takes days, since they are over.
 OWED_SINCE = """
     greatest(attempt.status_changed_at,
              CASE WHEN attempt.channel = ANY (ARRAY[{slow}]::text[]) THEN attempt.expires_at END)
 """.format(slow=", ".join(f"'{name}'" for name in slow_channels()))
+# Which channel's list has the movements of which channel.
+LISTED = "(VALUES {}) AS listed (lister, channel)".format(
+    ", ".join(
+        f"('{lister}', '{name}')" for lister in listing_channels() for name in listed_with(lister)
+    )
+)
 
 invariant(
     "I06",
@@ -65,8 +71,10 @@ invariant(
     SELECT attempt.id, 'captured' AS what, attempt.amount_minor AS most_minor,
            sum(fact.amount_minor) AS minor
     FROM payments_attempt attempt
-    JOIN payments_channelfact fact ON fact.attempt_id = attempt.id
-         AND fact.shard_key = attempt.shard_key AND fact.kind = 'captured'
+    LEFT JOIN payments_capture capture ON capture.attempt_id = attempt.id
+         AND capture.shard_key = attempt.shard_key
+    JOIN payments_channelfact fact ON fact.shard_key = attempt.shard_key AND fact.kind = 'captured'
+         AND (fact.attempt_id = attempt.id OR fact.capture_id = capture.id)
     GROUP BY attempt.id HAVING sum(fact.amount_minor) > attempt.amount_minor
     UNION ALL
     SELECT payment.id, 'refunded', coalesce(captured.minor, 0), refunded.minor
@@ -74,11 +82,14 @@ invariant(
     JOIN (SELECT payment_id, sum(amount_minor) AS minor FROM payments_refund
           WHERE status IN ('approved', 'sent', 'succeeded') GROUP BY payment_id) AS refunded
          ON refunded.payment_id = payment.id
-    LEFT JOIN (SELECT attempt.payment_id, sum(fact.amount_minor) AS minor
+    LEFT JOIN (SELECT coalesce(attempt.payment_id, capture.payment_id) AS payment_id,
+                      sum(fact.amount_minor) AS minor
                FROM payments_channelfact fact
-               JOIN payments_attempt attempt ON attempt.id = fact.attempt_id
+               LEFT JOIN payments_attempt attempt ON attempt.id = fact.attempt_id
                     AND attempt.shard_key = fact.shard_key
-               WHERE fact.kind = 'captured' GROUP BY attempt.payment_id) AS captured
+               LEFT JOIN payments_capture capture ON capture.id = fact.capture_id
+                    AND capture.shard_key = fact.shard_key
+               WHERE fact.kind = 'captured' GROUP BY 1) AS captured
          ON captured.payment_id = payment.id
     WHERE refunded.minor > coalesce(captured.minor, 0)
     """,
@@ -104,9 +115,13 @@ invariant(
           UNION ALL
           SELECT 'refund', id, payment_id, currency FROM payments_refund
           UNION ALL
-          SELECT 'fact', fact.id, coalesce(attempt.payment_id, refund.payment_id), fact.currency
+          SELECT 'capture', id, payment_id, currency FROM payments_capture
+          UNION ALL
+          SELECT 'fact', fact.id,
+                 coalesce(attempt.payment_id, capture.payment_id, refund.payment_id), fact.currency
           FROM payments_channelfact fact
           LEFT JOIN payments_attempt attempt ON attempt.id = fact.attempt_id
+          LEFT JOIN payments_capture capture ON capture.id = fact.capture_id
           LEFT JOIN payments_refund refund ON refund.id = fact.refund_id
          ) AS said ON said.payment_id = payment.id
     WHERE said.currency <> payment.currency
@@ -133,6 +148,43 @@ invariant(
     """,
 )
 invariant(
+    "I29",
+    "inv_29_recon",
+    "what a channel lists is booked just so, and what is booked is listed, or else it is in the queue",
+    f"""
+    SELECT record.channel, record.kind, record.ref,
+           CASE WHEN told.id IS NULL THEN 'only there' ELSE 'another amount' END AS why
+    FROM payments_channelrecord record
+    LEFT JOIN (SELECT fact.*, listed.lister FROM payments_channelfact fact
+               JOIN {LISTED} ON listed.channel = fact.channel) AS told
+         ON told.lister = record.channel AND told.kind = record.kind
+         AND told.channel_ref = record.ref AND told.shard_key = record.shard_key
+    WHERE (told.id IS NULL OR told.amount_minor <> record.amount_minor
+           OR told.currency <> record.currency)
+      AND NOT EXISTS (SELECT FROM payments_difference difference
+                      WHERE difference.channel = record.channel AND difference.ref = record.ref
+                        AND difference.about = record.kind
+                        AND difference.shard_key = record.shard_key)
+    UNION ALL
+    SELECT listed.lister, fact.kind, fact.channel_ref, 'only here'
+    FROM payments_channelfact fact
+    JOIN {LISTED} ON listed.channel = fact.channel
+    JOIN (SELECT channel, min(since) + interval '2 hours' AS since,
+                 max(until) - interval '26 hours' AS until
+          FROM payments_reconciliationrun GROUP BY channel) AS covered
+         ON covered.channel = listed.lister
+    WHERE fact.kind IN ('captured', 'refund_succeeded')
+      AND fact.at >= covered.since AND fact.at < covered.until
+      AND NOT EXISTS (SELECT FROM payments_channelrecord record
+                      WHERE record.channel = listed.lister AND record.kind = fact.kind
+                        AND record.ref = fact.channel_ref AND record.shard_key = fact.shard_key)
+      AND NOT EXISTS (SELECT FROM payments_difference difference
+                      WHERE difference.channel = listed.lister AND difference.about = fact.kind
+                        AND difference.ref = fact.channel_ref
+                        AND difference.shard_key = fact.shard_key)
+    """,
+)
+invariant(
     "I30",
     "inv_30_unknown_outcome",
     "no outcome stays unknown for 15 minutes, except of what a shopper has promised",
@@ -154,12 +206,21 @@ invariant(
     "the counters of payments and shares are the sums of captures and of refunds not failed",
     """
     SELECT payment.id, 'captured' AS counter, payment.captured_minor AS counted,
-           coalesce(sum(fact.amount_minor), 0) AS minor
+           coalesce(captured.minor, 0) AS minor
     FROM payments_payment payment
-    LEFT JOIN payments_attempt attempt ON attempt.payment_id = payment.id
-    LEFT JOIN payments_channelfact fact ON fact.attempt_id = attempt.id
-         AND fact.kind = 'captured'
-    GROUP BY payment.id HAVING payment.captured_minor <> coalesce(sum(fact.amount_minor), 0)
+    LEFT JOIN (SELECT coalesce(attempt.payment_id, capture.payment_id) AS payment_id,
+                      sum(fact.amount_minor) AS minor
+               FROM payments_channelfact fact
+               LEFT JOIN payments_attempt attempt ON attempt.id = fact.attempt_id
+               LEFT JOIN payments_capture capture ON capture.id = fact.capture_id
+               WHERE fact.kind = 'captured' GROUP BY 1) AS captured
+         ON captured.payment_id = payment.id
+    WHERE payment.captured_minor <> coalesce(captured.minor, 0)
+    UNION ALL
+    SELECT payment.id, 'captured of shares', payment.captured_minor, sum(share.captured_minor)
+    FROM payments_payment payment
+    JOIN payments_paymentshare share ON share.payment_id = payment.id
+    GROUP BY payment.id HAVING payment.captured_minor < sum(share.captured_minor)
     UNION ALL
     SELECT payment.id, 'refunded', payment.refunded_minor, coalesce(sum(refund.amount_minor), 0)
     FROM payments_payment payment
@@ -184,7 +245,9 @@ invariant(
     FROM (SELECT attempt.id, attempt.status,
                  CASE WHEN bool_or(kind = 'captured') THEN 'succeeded'
                       WHEN bool_or(kind = 'closed') THEN 'closed'
-                      WHEN bool_or(kind = 'failed') THEN 'failed' ELSE 'live' END AS outcome
+                      WHEN bool_or(kind = 'failed') THEN 'failed'
+                      WHEN bool_or(kind = 'authorised') AND attempt.capture_at <> 'once'
+                      THEN 'succeeded' ELSE 'live' END AS outcome
           FROM payments_attempt attempt
           LEFT JOIN payments_channelfact fact ON fact.attempt_id = attempt.id
           GROUP BY attempt.id) AS said
@@ -192,7 +255,21 @@ invariant(
                      THEN 'live' ELSE status END
     UNION ALL
     SELECT 'payment', id, status, 'captured'
-    FROM payments_payment WHERE (status = 'captured') <> (captured_minor > 0)
+    FROM payments_payment payment
+    WHERE status IN ('open', 'closed') AND captured_minor > 0
+       OR status = 'captured' AND (captured_minor = 0 OR EXISTS (
+              SELECT FROM payments_paymentshare share WHERE share.payment_id = payment.id
+              AND share.captured_minor + share.voided_minor <> share.amount_minor))
+    UNION ALL
+    SELECT 'capture', id, status, outcome
+    FROM (SELECT capture.id, capture.status,
+                 CASE WHEN bool_or(kind = 'captured') THEN 'succeeded'
+                      WHEN bool_or(kind = 'capture_failed') THEN 'failed' ELSE '' END AS outcome
+          FROM payments_capture capture
+          LEFT JOIN payments_channelfact fact ON fact.capture_id = capture.id
+          GROUP BY capture.id) AS said
+    WHERE (status = 'succeeded') <> (outcome = 'succeeded')
+       OR (status = 'failed' AND outcome <> 'failed')
     UNION ALL
     SELECT 'refund', id, status, outcome
     FROM (SELECT refund.id, refund.status,
@@ -242,10 +319,8 @@ invariant(
     "until an order completes, escrow holds what is left of its captured share, and never less than 0",
     """
     SELECT order_id, coalesce(held.minor, 0) AS held_minor, coalesce(booked.minor, 0) AS booked_minor
-    FROM (SELECT share.order_id, sum(share.amount_minor - share.refunded_minor) AS minor
-          FROM payments_paymentshare share
-          JOIN payments_payment payment ON payment.id = share.payment_id
-          WHERE payment.status = 'captured' GROUP BY share.order_id) AS held
+    FROM (SELECT order_id, sum(captured_minor - refunded_minor) AS minor
+          FROM payments_paymentshare GROUP BY order_id) AS held
     FULL JOIN (SELECT entry.order_id, -sum(entry.amount_minor) AS minor
                FROM payments_ledgerentry entry
                JOIN payments_ledgeraccount account ON account.id = entry.account_id
@@ -255,5 +330,38 @@ invariant(
          ON completion.kind = 'completion' AND completion.ref = 'order:' || order_id
     WHERE booked.minor < 0
        OR (completion.id IS NULL AND coalesce(held.minor, 0) <> coalesce(booked.minor, 0))
+    """,
+)
+invariant(
+    "P16",
+    "payments_16_channel_fees",
+    "the fee of each row that a channel lists is booked once, and no other fee but what was accepted",
+    """
+    SELECT 'record' AS noun, record.id, record.fee_minor, -coalesce(sum(entry.amount_minor), 0) AS minor
+    FROM payments_channelrecord record
+    LEFT JOIN payments_ledgertransaction posting ON posting.shard_key = record.shard_key
+         AND posting.kind = 'channel_fee' AND posting.ref = 'record:' || record.id
+    LEFT JOIN payments_ledgerentry entry ON entry.transaction_id = posting.id
+         AND entry.account_id = 'channel_clearing:' || record.currency
+    GROUP BY record.id HAVING record.fee_minor <> -coalesce(sum(entry.amount_minor), 0)
+    UNION ALL
+    SELECT 'posting', posting.id, 0, 0
+    FROM payments_ledgertransaction posting
+    LEFT JOIN payments_channelrecord record ON posting.ref = 'record:' || record.id
+    LEFT JOIN payments_differenceresolution resolution
+         ON posting.ref = 'difference:' || resolution.difference_id AND resolution.verdict = 'theirs'
+    WHERE posting.kind = 'channel_fee' AND record.id IS NULL AND resolution.id IS NULL
+    """,
+)
+invariant(
+    "P17",
+    "payments_17_certificates",
+    "a day is certified as level only where nothing is left between its two sides",
+    """
+    SELECT certificate.channel, certificate.day, certificate.number, total.currency,
+           total.difference_minor
+    FROM payments_reconciliationday certificate
+    JOIN payments_reconciliationtotal total ON total.certificate_id = certificate.id
+    WHERE certificate.is_level AND total.difference_minor <> 0
     """,
 )

@@ -1,22 +1,29 @@
 """What money does about events: asks channels, one stream per payment, and takes in their notices."""
 
+import logging
 from collections.abc import Callable
 
 from django.conf import settings
 
 from accounts.actors import Actor, Role, system
 from core.crash import crash_point
+from core.errors import Conflict
 from core.outbox import Event, Fact, emit, external, on, on_batch
+from payments.channels import payout as payout_channel
 from payments.channels import sandbox  # noqa: F401 it registers itself
 from payments.channels.base import NOT_FOUND, Answer, ChannelRefused, Charge, channel_named
-from payments.models import Attempt, Refund
+from payments.models import Attempt, Capture, Payout, Refund
+from payments.services.capture import capture_answer_record
 from payments.services.collect import attempt_answer_record
 from payments.services.hooks import hook_process
+from payments.services.payout import payout_answer_record, payout_send
 from payments.services.refund import refund_answer_record, refund_send
 from payments.states import PAYMENT
 
 if settings.STRIPE_API_KEY:
     from payments.channels import stripe  # noqa: F401 it registers itself, and takes its time
+
+logger = logging.getLogger(__name__)
 
 # What happened → what to ask the channel for, and which member of the payload names the object.
 REQUESTS = {
@@ -24,6 +31,7 @@ REQUESTS = {
     "attempt.close_requested": ("channel.close_requested", "attempt_id"),
     "payment.closed": ("channel.close_requested", "open_attempt_id"),
     "payment.captured": ("channel.close_requested", "open_attempt_id"),
+    "capture.requested": ("channel.capture_requested", "capture_id"),
     "refund.approved": ("channel.refund_requested", "refund_id"),
 }
 
@@ -72,6 +80,7 @@ def create_at_channel(attempt_id: int) -> None:
         token=attempt.token,
         return_url=attempt.return_url,
         expires_at=attempt.expires_at,
+        capture_later=attempt.captures_later,
     )
     try:
         answer = channel_named(attempt.channel).create(charge)
@@ -83,7 +92,7 @@ def create_at_channel(attempt_id: int) -> None:
 def close_at_channel(attempt_id: int) -> None:
     """Asks that nobody can pay any more; what was captured before comes back as just that."""
     attempt = _attempt(attempt_id)
-    if not attempt.is_live:
+    if not attempt.may_still_pay:
         return
     try:
         answer = channel_named(attempt.channel).close(attempt.channel_key)
@@ -92,6 +101,25 @@ def close_at_channel(attempt_id: int) -> None:
             raise
         answer = _refused(attempt, "closed", refusal)
     _record(attempt, answer)
+
+
+def capture_at_channel(capture_id: int) -> None:
+    """Asks for promised money; repeated, by the same key."""
+    capture = Capture.objects.select_related("attempt").get(pk=capture_id)
+    if capture.status != "requested":
+        return
+    attempt = capture.attempt
+    try:
+        answer = channel_named(attempt.channel).capture(
+            key=capture.channel_key,
+            payment_key=attempt.channel_key,
+            amount_minor=capture.amount_minor,
+            is_last=capture.is_last,
+        )
+    except ChannelRefused as refusal:
+        answer = _refused(capture, "failed", refusal)
+    crash_point("after_channel_before_commit")
+    capture_answer_record(capture_id=capture.id, answer=answer, actor=_actor(attempt))
 
 
 def refund_at_channel(refund_id: int) -> None:
@@ -115,8 +143,60 @@ def refund_at_channel(refund_id: int) -> None:
 CALLS: dict[str, Callable[[int], None]] = {
     "channel.create_requested": create_at_channel,
     "channel.close_requested": close_at_channel,
+    "channel.capture_requested": capture_at_channel,
     "channel.refund_requested": refund_at_channel,
 }
+
+
+@on_batch("payout.approved")
+def pay_merchant(events: list[Event]) -> None:
+    """Puts what to pay out into a stream of the payout's own to its channel."""
+    emit(
+        [
+            Fact(
+                stream=("payout_channel", event.object_id),
+                shard_key=event.shard_key,
+                type="channel.payout_requested",
+                object_id=event.object_id,
+                external=True,
+            )
+            for event in events
+        ]
+    )
+
+
+@external("payout_channel")
+def call_payout_channel(event: Event) -> None:
+    """Calls the channel outside any transaction and records the answer in one of its own."""
+    pay_at_channel(event.object_id)
+
+
+def pay_at_channel(payout_id: int) -> None:
+    """Says that the channel is asked, then asks. What is held back the monitor has sent later."""
+    try:
+        payout = payout_send(payout_id=payout_id, actor=system("channel"))
+    except Conflict as refusal:
+        logger.warning("payout %s is not sent: %s", payout_id, refusal)
+        return
+    if payout.status != "sent" or payout.account is None:
+        return
+    try:
+        answer = payout_channel.create(
+            key=payout.channel_key,
+            amount_minor=payout.amount_minor,
+            currency=payout.currency,
+            holder=payout.account.holder,
+            iban=payout.account.iban,
+        )
+    except ChannelRefused as refusal:
+        answer = _refused(payout, "failed", refusal)
+    crash_point("after_channel_before_commit")
+    payout_answer_record(
+        payout_id=payout.id,
+        try_number=payout.tries,
+        answer=answer,
+        actor=Actor(Role.CHANNEL, payout_channel.NAME),
+    )
 
 
 def _attempt(attempt_id: int) -> Attempt:
@@ -128,7 +208,9 @@ def _record(attempt: Attempt, answer: Answer) -> None:
     attempt_answer_record(attempt_id=attempt.id, answer=answer, actor=_actor(attempt))
 
 
-def _refused(subject: Attempt | Refund, status: str, refusal: ChannelRefused) -> Answer:
+def _refused(
+    subject: Attempt | Capture | Refund | Payout, status: str, refusal: ChannelRefused
+) -> Answer:
     """A refusal says nothing of money, so the answer is about what was asked."""
     return Answer(
         status=status,

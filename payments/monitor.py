@@ -7,12 +7,29 @@ from django.utils.translation import gettext_lazy as _
 from accounts.actors import system
 from core.monitor import Condition, Owner, Pace, watch_for
 from payments.audit import OWED_SINCE
+from payments.channels.base import listing_channels
+from payments.models import Difference, ReconciliationDay, ReconciliationRun
 from payments.services.refund import refund_retry
-from payments.tasks import ask_after_attempt, send_refund
+from payments.tasks import (
+    ask_after_attempt,
+    ask_after_payout,
+    close_due_statements,
+    reconcile_channel,
+    send_payout,
+    send_refund,
+)
 
 MONITOR = system("monitor")
 # What the auditor would find of the book itself.
 BOOK = ("inv_06_ledger_zero", "inv_08_ledger_book_zero", "payments_05_escrow")
+_SETTLEMENT = (
+    "settlement_01_listed_once",
+    "settlement_02_closing",
+    "settlement_03_forgotten",
+    "settlement_04_payout_amount",
+    "settlement_05_in_flight",
+)
+_MERCHANTS = " UNION ".join(f"SELECT merchant_id FROM audit.{view}" for view in _SETTLEMENT)
 
 
 def _ask(attempt_id: int) -> object:
@@ -23,6 +40,26 @@ def _ask(attempt_id: int) -> object:
 
 def _send(refund_id: int) -> object:
     return send_refund.delay(refund_id)
+
+
+def _ask_of_payout(payout_id: int) -> object:
+    return ask_after_payout.delay(payout_id)
+
+
+def _pay(payout_id: int) -> object:
+    return send_payout.delay(payout_id)
+
+
+def _close(_merchant_id: int) -> object:
+    return close_due_statements.delay()
+
+
+def _reconcile(subject_id: int) -> object:
+    """The channel that a difference, a certificate or a list is of; just listed, it is left alone."""
+    for model in (Difference, ReconciliationDay, ReconciliationRun):
+        for row in model._default_manager.filter(pk=subject_id):
+            return reconcile_channel.delay(row.channel)
+    return None
 
 
 def _retry(refund_id: int) -> object:
@@ -91,7 +128,7 @@ watch_for(
     Condition(
         code="S14",
         name="ledger_broken",
-        words=_("The ledger does not balance"),
+        words=_("The ledger does not balance, or a statement is not what it says"),
         owner=Owner.FINANCE,
         warn_after=timedelta(0),
         page_after=timedelta(0),
@@ -99,10 +136,126 @@ watch_for(
             SELECT broken.subject, NULL::timestamptz AS since
             FROM (SELECT 'posting ' || id AS subject FROM audit.{BOOK[0]}
                   UNION ALL SELECT 'book ' || currency FROM audit.{BOOK[1]}
-                  UNION ALL SELECT 'order ' || order_id FROM audit.{BOOK[2]}) AS broken
+                  UNION ALL SELECT 'order ' || order_id FROM audit.{BOOK[2]}
+                  UNION SELECT 'merchant ' || merchant_id FROM ({_MERCHANTS}) AS wrong) AS broken
         """,
         pace=Pace.SLOW,
-        runbook="Pay nobody out. `manage.py audit --once` (I06, I08, P05) shows the rows. Nothing is mended"
-        " by an UPDATE: a wrong posting is answered by its reversal.",
+        runbook="Pay nobody out; a merchant whose statements differ (T01 to T05) is paid nothing by itself."
+        " `manage.py audit --once` (I06, I08, P05) shows the rows. Nothing is mended by an UPDATE:"
+        " a wrong posting is answered by its reversal.",
+    )
+)
+watch_for(
+    Condition(
+        code="S2b",
+        name="payout_unknown",
+        words=_("The outcome of a payout is not known"),
+        owner=Owner.FINANCE,
+        warn_after=timedelta(minutes=30),
+        page_after=timedelta(hours=24),
+        sql="""
+            SELECT id AS subject, status_changed_at AS since
+            FROM payments_payout WHERE status = 'sent'
+        """,
+        repair=_ask_of_payout,
+        runbook="The channel is asked for it every half a minute, by the same key. It is never sent"
+        " under another key while that is so, or the merchant might be paid twice. See what the channel"
+        " says of the key, which is the payout's id.",
+    )
+)
+watch_for(
+    Condition(
+        code="S9b",
+        name="payout_not_sent",
+        words=_("An approved payout has not been sent"),
+        owner=Owner.FINANCE,
+        warn_after=timedelta(minutes=15),
+        page_after=timedelta(hours=24),
+        sql="""
+            SELECT id AS subject, status_changed_at AS since
+            FROM payments_payout WHERE status = 'approved'
+        """,
+        pace=Pace.SLOW,
+        repair=_pay,
+        runbook="Payouts to the merchant were put on hold after it was approved, or the merchant's"
+        " statements differ from the ledger (S14), or its event is stuck (S12). The repair sends it as"
+        " soon as nothing stands in the way, by the same key.",
+    )
+)
+watch_for(
+    Condition(
+        code="S10b",
+        name="payout_failed",
+        words=_("A payout has failed"),
+        owner=Owner.FINANCE,
+        warn_after=timedelta(0),
+        page_after=timedelta(hours=72),
+        sql="""
+            SELECT id AS subject, status_changed_at AS since
+            FROM payments_payout WHERE status = 'failed'
+        """,
+        pace=Pace.SLOW,
+        runbook="The bank account took no money; the channel's reason stands at the payout. Have the"
+        " merchant give another account, then try it again on the payout's page: it is approved anew.",
+    )
+)
+watch_for(
+    Condition(
+        code="S14b",
+        name="statement_overdue",
+        words=_("A statement whose period is over is not closed"),
+        owner=Owner.FINANCE,
+        warn_after=timedelta(hours=1),
+        page_after=timedelta(hours=24),
+        sql="""
+            SELECT id AS subject, period_to AS since
+            FROM payments_statement WHERE status = 'open'
+        """,
+        repair=_close,
+        runbook="The clock `close-due-statements` should have closed it: see S16, and the worker's log"
+        " for what `statement_close` refuses. Until then its merchant is not paid.",
+    )
+)
+watch_for(
+    Condition(
+        code="S15",
+        name="channel_differs",
+        words=_("A channel's report and our book differ"),
+        owner=Owner.FINANCE,
+        warn_after=timedelta(days=1),
+        page_after=timedelta(days=2),
+        # Differences that nobody has settled; days that were not level; the end of each channel's
+        # last list, so that one that can't be read any more is missed.
+        sql="""
+            SELECT difference.id AS subject, difference.found_at AS since
+            FROM payments_difference difference
+            WHERE NOT EXISTS (SELECT FROM payments_differenceresolution resolution
+                              WHERE resolution.difference_id = difference.id
+                                AND resolution.shard_key = difference.shard_key)
+            UNION ALL
+            SELECT certificate.id, certificate.at
+            FROM payments_reconciliationday certificate
+            WHERE NOT certificate.is_level
+              AND NOT EXISTS (SELECT FROM payments_reconciliationday later
+                              WHERE later.channel = certificate.channel
+                                AND later.day = certificate.day
+                                AND later.number > certificate.number)
+            UNION ALL
+            SELECT run.id, run.until
+            FROM payments_reconciliationrun run
+            WHERE run.channel = ANY (%(channels)s)
+              AND NOT EXISTS (SELECT FROM payments_reconciliationrun later
+                              WHERE later.channel = run.channel AND later.until > run.until)
+        """,
+        pace=Pace.SLOW,
+        parameters=lambda: {"channels": listing_channels()},
+        repair=_reconcile,
+        runbook="The console's list of differences has what the channel lists and our book lacks, or the"
+        " other way round, with what it may be about. The repair lists the channel once more, which"
+        " settles what has only come late. What stays is for finance: see at the channel what is true,"
+        " then settle it with the reason; a fee of the channel's can be taken over into the book."
+        " `manage.py reconcile --channel NAME --since 26h` reads a list again, `--day YYYY-MM-DD`"
+        " certifies a day anew once its differences are settled. A channel whose list can't be read any"
+        " more stands here too: its worker's log says why.",
     )
 )

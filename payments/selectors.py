@@ -10,20 +10,23 @@ from django.db.models.functions import Extract
 
 from core.clock import BusinessNow
 from core.ids import gene_of
-from payments.channels.base import slow_channels
+from payments.channels.base import CaptureAt, slow_channels
 from payments.models import Attempt, LedgerEntry, Payment, PaymentShare, Refund
 from payments.states import ATTEMPT
 
 UNKNOWN_FOR = timedelta(minutes=2)
 # The round in which channels are asked, and how often it is the turn of one whose money takes days.
+PROMISES = Q(status="succeeded", is_excess=False) & ~Q(capture_at=CaptureAt.ONCE)
 ASK, SLOW_PACE = timedelta(seconds=30), timedelta(minutes=15)
+# The postings that move an order's money between its merchant, the house and its buyer.
+SPLITTING = ("completion", "refund_approved", "refund_failed")
 
 
 @dataclass(frozen=True, slots=True)
 class MoneyOfReference:
     """The money of an order group, in minor units. What came twice and goes back is left out.
 
-    A refund counts from its approval until it fails.
+    `authorised_minor` is promised and not taken yet. A refund counts from its approval until it fails.
     """
 
     authorised_minor: int
@@ -33,39 +36,57 @@ class MoneyOfReference:
 
 @dataclass(frozen=True, slots=True)
 class Accrual:
-    """What the completion of an order took out of escrow, and the commission on its goods.
+    """What an order's money is split by: as frozen at placing, or as its completion booked it.
 
-    Where it was delivery alone it stands as goods, of which no commission was taken.
+    Goods and delivery are what the buyer pays for them, with discounts and tax; the others are taken
+    of the goods. Where completion took only delivery out of escrow it stands as goods.
     """
 
     goods_minor: int
     delivery_minor: int
     commission_minor: int
+    commission_tax_minor: int = 0
+    subsidy_minor: int = 0
 
 
 def money_of(reference: int) -> MoneyOfReference:
     """What an order group's payments hold and have given back."""
-    mine = {"reference": reference, "shard_key": gene_of(reference)}
-    held = Payment.objects.filter(**mine).aggregate(
-        authorised=Sum("amount_minor", filter=Q(status="authorised"), default=0),
-        captured=Sum("amount_minor", filter=Q(status="captured"), default=0),
-    )
     shares = PaymentShare.objects.filter(payment__reference=reference, shard_key=gene_of(reference))
-    returned = shares.aggregate(refunded=Sum("refunded_minor", default=0))
-    return MoneyOfReference(held["authorised"], held["captured"], returned["refunded"])
+    open_minor = F("amount_minor") - F("captured_minor") - F("voided_minor")
+    sums = shares.aggregate(
+        authorised=Sum(open_minor, filter=Q(payment__status="authorised"), default=0),
+        captured=Sum("captured_minor", default=0),
+        refunded=Sum("refunded_minor", default=0),
+    )
+    return MoneyOfReference(sums["authorised"], sums["captured"], sums["refunded"])
+
+
+def left_of_order_minor(payments: Iterable[Payment], order_id: int) -> int:
+    """What is here of an order's money: captured by these payments, and not given back."""
+    ids = [payment.pk for payment in payments]
+    shares = PaymentShare.objects.filter(payment__in=ids, order_id=order_id)
+    left: int = shares.aggregate(left=Sum(F("captured_minor") - F("refunded_minor"), default=0))[
+        "left"
+    ]
+    return left
+
+
+def is_secured(reference: int) -> bool:
+    """True where every tender of an order group that is not closed is promised or here."""
+    payments = Payment.objects.filter(reference=reference, shard_key=gene_of(reference))
+    live = list(payments.exclude(status="closed"))
+    return bool(live) and all(row.status == "captured" or promising_attempt(row) for row in live)
+
+
+def channel_payment(payments: Iterable[Payment]) -> Payment:
+    """Of the payments of an order group the one that a channel is asked for."""
+    [payment] = [row for row in payments if row.tender == Payment.Tender.CHANNEL]
+    return payment
 
 
 def refundable_minor(payment: Payment, order_id: int) -> int:
     """What of one order's share of a payment can still go back; 0 before the capture."""
-    if payment.status != "captured":
-        return 0
-    shares = PaymentShare.objects.filter(
-        payment=payment, order_id=order_id, shard_key=payment.shard_key
-    )
-    left: int = shares.aggregate(left=Sum(F("amount_minor") - F("refunded_minor"), default=0))[
-        "left"
-    ]
-    return left
+    return left_of_order_minor([payment], order_id)
 
 
 def live_attempt(payment: Payment) -> Attempt | None:
@@ -75,12 +96,21 @@ def live_attempt(payment: Payment) -> Attempt | None:
     ).first()
 
 
+def promising_attempt(payment: Payment) -> Attempt | None:
+    """The attempt whose promised money can still be taken."""
+    attempts = Attempt.objects.filter(payment=payment, shard_key=payment.shard_key)
+    return attempts.filter(PROMISES).first()
+
+
 def open_attempts(payments: Iterable[Payment]) -> list[Attempt]:
-    """The attempts of some payments whose outcome is not known yet, each with its payment."""
+    """The attempts of some payments that can still bring money, each with its payment.
+
+    Their outcome is not known yet, or they have promised money that is not taken.
+    """
     by_id = {payment.pk: payment for payment in payments}
     shard_keys = {payment.shard_key for payment in by_id.values()}
-    rows = Attempt.objects.filter(
-        payment__in=by_id, shard_key__in=shard_keys, status__in=ATTEMPT.waiting
+    rows = Attempt.objects.filter(payment__in=by_id, shard_key__in=shard_keys).filter(
+        Q(status__in=ATTEMPT.waiting) | PROMISES
     )
     found = list(rows.order_by("pk"))
     for attempt in found:
@@ -141,6 +171,21 @@ def credits_by_order(
     return balances
 
 
+def split_by_order(*, shard_key: int, order_ids: Iterable[int]) -> dict[int, dict[str, int]]:
+    """The credits per order and code that completions and refunds after them have left.
+
+    Payouts and all else that happens to a merchant's money later are no part of it.
+    """
+    balances: dict[int, dict[str, int]] = defaultdict(dict)
+    entries = LedgerEntry.objects.filter(
+        shard_key=shard_key, order_id__in=list(order_ids), transaction__kind__in=SPLITTING
+    ).exclude(account__code="escrow")
+    sums = entries.values_list("order_id", "account__code").annotate(Sum("amount_minor"))
+    for order_id, code, debit_minor in sums:
+        balances[order_id][code] = -debit_minor
+    return balances
+
+
 def accruals_by_order(*, shard_key: int, order_ids: Iterable[int]) -> dict[int, Accrual]:
     """What the completion of each order moved on; none of an order that has not completed."""
     legs: dict[int, dict[str, list[int]]] = defaultdict(lambda: defaultdict(list))
@@ -156,9 +201,11 @@ def accruals_by_order(*, shard_key: int, order_ids: Iterable[int]) -> dict[int, 
             legs[order_id][code].append(amount_minor)
     return {
         order_id: Accrual(
-            goods_minor=by_code["escrow"][0],
+            goods_minor=sum(by_code["escrow"][:1]),
             delivery_minor=sum(by_code["escrow"][1:]),
             commission_minor=-sum(by_code["commission_income"]),
+            commission_tax_minor=-sum(by_code["tax_payable"]),
+            subsidy_minor=sum(by_code["voucher_cost"]),
         )
         for order_id, by_code in legs.items()
     }

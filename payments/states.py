@@ -1,4 +1,4 @@
-"""The machines of money: a payment, its attempts at channels, its refunds."""
+"""The machines of money: payments, attempts, captures, refunds; statements and payouts."""
 
 from datetime import timedelta
 
@@ -44,7 +44,7 @@ ATTEMPT = Machine(
             LONGEST_TO_PAY,
         ),
         State("processing", "the outcome is not known yet", CHANNEL, LONGEST_TO_PAY),
-        State("succeeded", "the channel took the money"),
+        State("succeeded", "the channel took the money, or has promised it to be taken later"),
         State("failed", "the channel refused"),
         State("closed", "the channel takes no money for it any more"),
     ),
@@ -55,7 +55,23 @@ ATTEMPT = Machine(
         Edge("succeed", (*_UNKNOWN, "failed", "closed"), "succeeded", "succeeded", SAID),
         Edge("fail", _UNKNOWN, "failed", "failed", SAID),
         # A channel may close what it had refused; both facts together fold to closed.
-        Edge("close", (*_UNKNOWN, "failed"), "closed", "closed", SAID),
+        # What was only promised may be let go, or taken back by the channel when its time is over.
+        Edge("close", (*_UNKNOWN, "failed", "succeeded"), "closed", "closed", SAID),
+    ),
+)
+
+CAPTURE = Machine(
+    noun="capture",
+    states=(
+        State("requested", "the channel is asked to take it", CHANNEL, timedelta(days=3)),
+        State("succeeded", "the money is here"),
+        State("failed", "the channel would not take it", Role.STAFF, timedelta(days=7)),
+    ),
+    births=(Edge("request", (), "requested", "requested", (*SELLERS, Role.CARRIER, SYSTEM)),),
+    edges=(
+        Edge("succeed", ("requested", "failed"), "succeeded", "succeeded", SAID),
+        Edge("fail", ("requested",), "failed", "failed", SAID),
+        Edge("retry", ("failed",), "requested", "requested", (Role.STAFF, SYSTEM)),
     ),
 )
 
@@ -91,5 +107,44 @@ REFUND = Machine(
         Edge("succeed", ("sent", "failed"), "succeeded", "succeeded", SAID),
         Edge("fail", ("sent",), "failed", "failed", SAID),
         Edge("retry", ("failed",), "approved", "approved", (*SELLERS, SYSTEM)),
+    ),
+)
+
+STATEMENT = Machine(
+    noun="statement",
+    states=(
+        State("open", "its period has not ended, or is just being closed", SYSTEM, timedelta(40)),
+        State("closed", "what is on it and its closing balance are for good"),
+    ),
+    births=(Edge("open", (), "open", "opened", (Role.STAFF, SYSTEM)),),
+    edges=(Edge("close", ("open",), "closed", "closed", (Role.STAFF, SYSTEM)),),
+)
+
+PAYOUT = Machine(
+    noun="payout",
+    states=(
+        State("scheduled", "waits for its approvals", Role.STAFF, timedelta(days=90), "owed"),
+        State(
+            "approved", "waits to be sent to the channel", SYSTEM, timedelta(days=3), "on_its_way"
+        ),
+        State(
+            "sent",
+            "the channel was asked; the outcome is not known yet",
+            CHANNEL,
+            timedelta(days=14),
+            "on_its_way",
+        ),
+        State("paid", "the money is with the merchant", chapter="arrived"),
+        State("failed", "the bank account took no money", Role.STAFF, timedelta(days=90), "owed"),
+    ),
+    births=(Edge("schedule", (), "scheduled", "scheduled", (Role.STAFF, SYSTEM)),),
+    edges=(
+        Edge("approve", ("scheduled",), "approved", "approved", (Role.STAFF,)),
+        Edge("send", ("approved",), "sent", "sent", SAID),
+        # An earlier try may come through although it was taken for failed.
+        Edge("confirm", ("scheduled", "approved", "sent", "failed"), "paid", "paid", SAID),
+        Edge("fail", ("sent",), "failed", "failed", SAID),
+        # To another account, perhaps: it is approved anew.
+        Edge("retry", ("failed",), "scheduled", "scheduled", (Role.STAFF,)),
     ),
 )

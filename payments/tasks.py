@@ -1,25 +1,41 @@
-"""Celery's edges of the money: whoever owes us an outcome for too long is asked for it."""
+"""Celery's edges of the money: who owes us an outcome is asked for it, and channels are reconciled with."""
+
+from datetime import date
 
 from celery import shared_task
 
-from accounts.actors import Actor, Role
-from payments.channels.base import ChannelDown, ChannelRefused, channel_named
-from payments.handlers import refund_at_channel
-from payments.models import Attempt, ChannelFact, Refund
+from accounts.actors import Actor, Role, system
+from payments.channels import payout as payout_channel
+from payments.channels.base import (
+    ChannelDown,
+    ChannelRefused,
+    channel_named,
+    listing_channels,
+)
+from payments.handlers import pay_at_channel, refund_at_channel
+from payments.lists import channels_due, days_due, listed_just_now
+from payments.models import Attempt, ChannelFact, Payout, Refund
 from payments.selectors import unknown_attempt_ids, unknown_refund_ids
 from payments.services.collect import attempt_answer_record
+from payments.services.day import settlement_day_close
+from payments.services.payout import payout_answer_record
+from payments.services.reconcile import channel_reconcile
 from payments.services.refund import refund_answer_record
+from payments.services.statement import settle_due
+from payments.statements import unknown_payout_ids
 
 MOST_AT_ONCE = 500
 
 
 @shared_task
 def ask_channels() -> None:
-    """Has every attempt and refund asked after whose outcome is overdue; repeated, no harm."""
+    """Has all asked after whose outcome is overdue: attempts, refunds, payouts; repeated, no harm."""
     for attempt_id in unknown_attempt_ids(most=MOST_AT_ONCE):
         ask_after_attempt.delay(attempt_id)
     for refund_id in unknown_refund_ids(most=MOST_AT_ONCE):
         ask_after_refund.delay(refund_id)
+    for payout_id in unknown_payout_ids(most=MOST_AT_ONCE):
+        ask_after_payout.delay(payout_id)
 
 
 @shared_task(throws=(ChannelDown, ChannelRefused))
@@ -53,3 +69,53 @@ def ask_after_refund(refund_id: int) -> None:
 def send_refund(refund_id: int) -> None:
     """Asks the channel for a refund whose event does not get on; by the same key, so never twice."""
     refund_at_channel(refund_id)
+
+
+@shared_task(throws=(ChannelDown, ChannelRefused))
+def ask_after_payout(payout_id: int) -> None:
+    """Asks the channel by our key and records what it says; without an answer the clock asks again."""
+    payout = Payout.objects.get(pk=payout_id)
+    payout_answer_record(
+        payout_id=payout_id,
+        try_number=payout.tries,
+        answer=payout_channel.query(payout.channel_key),
+        actor=Actor(Role.CHANNEL, payout_channel.NAME),
+        origin=ChannelFact.Origin.QUERY,
+    )
+
+
+@shared_task(throws=(ChannelDown, ChannelRefused))
+def send_payout(payout_id: int) -> None:
+    """Sends an approved payout that was held back or got stuck; by the same key, so never twice."""
+    pay_at_channel(payout_id)
+
+
+@shared_task
+def close_due_statements() -> None:
+    """Opens the statements that are missing and closes those whose period is over."""
+    settle_due()
+
+
+@shared_task
+def reconcile_due() -> None:
+    """Has every channel listed that has not been for an hour, and every day closed that is over."""
+    for channel in channels_due():
+        reconcile_channel.delay(channel)
+    for channel in listing_channels():
+        for day in days_due(channel):
+            close_day.delay(channel, day.isoformat())
+
+
+@shared_task(throws=(ChannelDown, ChannelRefused))
+def reconcile_channel(channel: str) -> None:
+    """Takes in what the channel lists, unless somebody has done so within the last minute."""
+    if not listed_just_now(channel):
+        channel_reconcile(channel=channel, actor=system("reconciliation"))
+
+
+@shared_task(throws=(ChannelDown, ChannelRefused))
+def close_day(channel: str, day: str) -> None:
+    """Certifies a day; while the channel does not answer the clock asks again."""
+    settlement_day_close(
+        channel=channel, day=date.fromisoformat(day), actor=system("reconciliation")
+    )

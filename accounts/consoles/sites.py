@@ -35,6 +35,7 @@ class Menu(TextChoices):
 
     ORDERS = "orders", _("Orders")
     GOODS = "goods", _("Goods")
+    MONEY = "money", _("Money")
     PEOPLE = "people", _("People")
     KERNEL = "kernel", _("Machine room")
 
@@ -48,6 +49,7 @@ class Page:
     icon: str
     menu: Menu
     view: Callable[..., HttpResponse]
+    verb: str = "view"  # for whoever may do that
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,6 +161,8 @@ class ConsoleSite(UnfoldAdminSite):  # type: ignore[misc]
                     }
                 )
         for page in self.pages:
+            if not self.may(request, page.verb):
+                continue
             link = reverse(f"admin:{page.name}", current_app=self.name)
             groups[page.menu].append({"title": page.title, "icon": page.icon, "link": link})
         first = {

@@ -20,7 +20,7 @@ logger = logging.getLogger(__name__)
 MEDIA_TYPE = "application/problem+json"
 TYPE_PREFIX = "urn:quayside:problem:"
 # Asking again with the same key may go well, with nothing changed.
-RETRYABLE = frozenset({"idempotency-in-progress", "internal", "unavailable"})
+RETRYABLE = frozenset({"idempotency-in-progress", "internal", "too-many-tries", "unavailable"})
 # Where the answer is another than that of the refusal's kind.
 STATUS_OF_CODE = {
     "idempotency-key-missing": HTTPStatus.BAD_REQUEST,

@@ -29,6 +29,7 @@ MEANINGS = {
     413: "The body is too large.",
     415: "The body is not JSON.",
     422: "A field, a filter or a rule says no.",
+    429: "Tried too often; try again after the time that `Retry-After` names.",
     500: "A mistake of ours.",
     503: "Not possible for the moment; try again.",
 }
@@ -70,8 +71,9 @@ def operation(
     summary: str,
     *,
     tag: str,
-    answer: AnySerializer | PolymorphicProxySerializer | None,
+    answer: AnySerializer | PolymorphicProxySerializer | OpenApiTypes | None,
     status: int = HTTPStatus.OK,
+    media_type: str = "application/json",
     body: AnySerializer | None = None,
     query: AnySerializer | None = None,
     keyed: bool = False,
@@ -99,7 +101,7 @@ def operation(
         tags=[tag],
         request=body,
         parameters=parameters,
-        responses={int(status): answer, **refusals},
+        responses={(int(status), media_type): answer, **refusals},
     )
 
 

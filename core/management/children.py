@@ -36,7 +36,7 @@ def shop_children() -> list[Child]:
             name="worker",
             argv=[
                 *(*celery, "worker", "--hostname=worker", "--concurrency=2", "--loglevel=WARNING"),
-                *("--queues=default,external,clocks", "--without-gossip"),
+                *("--queues=default,external,patient,clocks", "--without-gossip"),
                 *("--without-mingle", "--without-heartbeat"),
             ],
             answers=heart_beats("worker"),

@@ -25,6 +25,7 @@ from orders.admin.notes import NoteOnOrder
 from orders.admin.parts import order_parts
 from orders.models import Order, OrderGroup, OrderLine
 from orders.selectors.shown import order_state, orders_shown
+from orders.sums import printed
 from payments.models import PaymentShare
 
 # Nothing has left yet, or not all.
@@ -81,13 +82,11 @@ class OrderTable(ConsoleModelAdmin):
         """With what a line of the list tells: one statement for all lines."""
         rows: QuerySet[Order] = super().get_queryset(request)
         lines = OrderLine.objects.filter(order=OuterRef("pk")).values("order")
-        shares = PaymentShare.objects.filter(
-            order_id=OuterRef("pk"), payment__status="captured"
-        ).values("order_id")
+        shares = PaymentShare.objects.filter(order_id=OuterRef("pk")).values("order_id")
         return rows.select_related("group", "merchant").annotate(
             units=_sum(lines, "quantity"),
             shipped_units=_sum(lines, "shipped_quantity"),
-            captured_minor=_sum(shares, "amount_minor"),
+            captured_minor=_sum(shares, "captured_minor"),
             refunded_minor=_sum(shares, "refunded_minor"),
             now=BusinessNow(),
         )
@@ -165,10 +164,7 @@ class OrderTable(ConsoleModelAdmin):
             ],
             "email": words.masked(order.group.email),
             "age": words.age(order.group.placed_at, order.now),
-            "totals": {
-                "delivery": words.amount(order.delivery_minor, order.currency),
-                "total": words.amount(order.total_minor, order.currency),
-            },
+            "totals": printed(order, order.currency),
             "address": self.address(request, order),
             "asked": asked_for(order) if order.cancel_requested_until else [],
             "kinds": past.kind_links(kinds),

@@ -12,9 +12,10 @@ from orders.admin import words
 from orders.models import Order, OrderGroup
 from payments.models import Payment, PaymentShare, RefundShare
 from payments.selectors import credits_by_order
+from payments.services.split import SPLIT_OVER
 
 # Where an order's money lies while it has not gone back: together they are its net.
-HELD_IN = ("escrow", "merchant_payable", "commission_income")
+HELD_IN = ("escrow", *SPLIT_OVER)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,9 +56,9 @@ class MoneyCard:
 def money_card(orders: Sequence[Order], currency: str) -> MoneyCard:
     """The money of these orders of one group; what came twice is left out."""
     ids, shard_key = [order.id for order in orders], orders[0].shard_key
-    shares = PaymentShare.objects.filter(
-        order_id__in=ids, shard_key=shard_key, payment__status="captured"
-    ).aggregate(captured=Sum("amount_minor", default=0), refunded=Sum("refunded_minor", default=0))
+    shares = PaymentShare.objects.filter(order_id__in=ids, shard_key=shard_key).aggregate(
+        captured=Sum("captured_minor", default=0), refunded=Sum("refunded_minor", default=0)
+    )
     book = credits_by_order(shard_key=shard_key, order_ids=ids, currency=currency)
     return MoneyCard(
         currency=currency,
@@ -69,9 +70,9 @@ def money_card(orders: Sequence[Order], currency: str) -> MoneyCard:
 
 def refundable_minor_of(order: Order) -> int:
     """What of an order's money can still go back, as it is now."""
-    left: int = PaymentShare.objects.filter(
-        order_id=order.id, shard_key=order.shard_key, payment__status="captured"
-    ).aggregate(left=Sum(F("amount_minor") - F("refunded_minor"), default=0))["left"]
+    left: int = PaymentShare.objects.filter(order_id=order.id, shard_key=order.shard_key).aggregate(
+        left=Sum(F("captured_minor") - F("refunded_minor"), default=0)
+    )["left"]
     return left
 
 

@@ -4,26 +4,34 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.urls import reverse
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.api import CART_OF_SESSION, caller
+from accounts.guessing import guessing
 from core.api import (
     ApiView,
     Id,
     MoneyOf,
     Quantity,
     Serializer,
+    Text,
     Time,
     id_from,
     operation,
     parsed,
 )
+from core.api.problems import slug
+from core.api.schema import FieldError
 from inventory.selectors import available
 from orders.api.access import own_cart
-from orders.models import Cart, CartLine
-from orders.selectors.basket import basket_lines, line_title
+from orders.models import Cart, CartLine, Voucher
+from orders.models.voucher import LONGEST_CODE
+from orders.pricing import totals_of
+from orders.selectors.basket import basket_lines, basket_prices, line_title
+from orders.selectors.voucher import CartVoucher, cart_voucher
 from orders.services.cart import (
     MOST_UNITS_PER_LINE,
     cart_line_add,
@@ -31,6 +39,7 @@ from orders.services.cart import (
     cart_line_set,
     cart_open,
 )
+from orders.services.voucher import cart_voucher_remove, cart_voucher_set
 
 TAG = "carts"
 
@@ -59,6 +68,14 @@ class Filled:
 
     cart: Cart
     lines: list[Line]
+    voucher: CartVoucher | None = None
+
+    @property
+    def discount_minor(self) -> int:
+        """What its voucher takes off the goods; delivery is priced at the checkout."""
+        rows = [line.row for line in self.lines if line.row.sku.for_sale]
+        terms = self.voucher.terms if self.voucher else None
+        return totals_of(basket_prices(rows, {}, voucher=terms)).discount_minor
 
     @property
     def items_minor(self) -> int:
@@ -81,6 +98,21 @@ class CartLineOut(Serializer):
     total = MoneyOf("total_minor", currency="row.sku.currency")
 
 
+class CartVoucherOut(Serializer):
+    """The voucher of a cart. Where it has a problem it takes nothing off, and nothing is placed."""
+
+    code = serializers.CharField(source="voucher.code")
+    kind = serializers.ChoiceField(source="voucher.kind", choices=Voucher.Kind.values)
+    problem = serializers.SerializerMethodField()
+
+    @extend_schema_field(FieldError(allow_null=True))
+    def get_problem(self, row: CartVoucher) -> dict[str, str] | None:
+        if row.problem is None:
+            return None
+        told = row.problem
+        return {"pointer": f"/{told.field}", "code": slug(told.code), "message": told.message}
+
+
 class CartOut(Serializer):
     """A cart; its currency is that of its first line. `order_group_id` tells that it is ordered."""
 
@@ -88,6 +120,8 @@ class CartOut(Serializer):
     order_group_id = Id(source="cart.placed_group_id", allow_null=True)
     lines = CartLineOut(many=True)
     items = MoneyOf("items_minor", currency="cart.currency", allow_null=True)
+    voucher = CartVoucherOut(allow_null=True)
+    discount = MoneyOf("discount_minor", currency="cart.currency", allow_null=True)
     created_at = Time(source="cart.created_at")
 
 
@@ -104,11 +138,18 @@ class QuantityIn(Serializer):
     quantity = Quantity(max_value=MOST_UNITS_PER_LINE)
 
 
+class VoucherIn(Serializer):
+    """A code as the shopper has it, in small letters or large."""
+
+    code = Text(max_length=LONGEST_CODE)
+
+
 def shown(cart: Cart) -> Any:
-    """The cart as it is now; two queries."""
+    """The cart as it is now; two queries, and one or two for a voucher."""
     rows = list(basket_lines(cart))
     stock = available({row.sku_id for row in rows})
-    return CartOut(Filled(cart, [Line(row, stock[row.sku_id]) for row in rows])).data
+    lines = [Line(row, stock[row.sku_id]) for row in rows]
+    return CartOut(Filled(cart, lines, cart_voucher(rows))).data
 
 
 def shown_again(request: Request, cart_id: int) -> Any:
@@ -189,4 +230,36 @@ class CartLineDetail(ApiView):
         """Takes the SKU out; what is not in the cart is out of it."""
         cart = own_cart(request, cart_id)
         cart_line_remove(cart_id=cart.pk, sku_id=id_from(sku_id), actor=caller(request).actor)
+        return Response(shown_again(request, cart.pk))
+
+
+class CartVouchers(ApiView):
+    """The voucher of a cart; it carries one at a time."""
+
+    scopes = {"POST": "carts:write", "DELETE": "carts:write"}
+
+    @operation(
+        "Enter a voucher",
+        tag=TAG,
+        answer=CartOut,
+        status=201,
+        body=VoucherIn,
+        problems=[404, 409, 429],
+    )
+    def post(self, request: Request, cart_id: str) -> Response:
+        """Enters the code, in the place of another; unknown codes can be tried ten times in 5 min."""
+        code = parsed(VoucherIn, request)["code"]
+        cart, who = own_cart(request, cart_id), caller(request)
+        limits = {"voucher": f"cart:{cart.pk}"}
+        if who.shopper:  # a program speaks for many shoppers from one address
+            limits["voucher_visitor"] = ""
+        with guessing(request._request, limits=limits, wrong="voucher.unknown"):  # noqa: SLF001
+            cart_voucher_set(cart_id=cart.pk, code=code, actor=who.actor)
+        return Response(shown_again(request, cart.pk), status=201)
+
+    @operation("Remove the voucher", tag=TAG, answer=CartOut, problems=[404, 409])
+    def delete(self, request: Request, cart_id: str) -> Response:
+        """Takes the code out; a cart without one stays as it is."""
+        cart = own_cart(request, cart_id)
+        cart_voucher_remove(cart_id=cart.pk, actor=caller(request).actor)
         return Response(shown_again(request, cart.pk))

@@ -86,8 +86,11 @@ class CheckoutOut(Serializer):
     postcode = serializers.CharField(source="record.address.postcode", default="")
     country = serializers.CharField(source="record.address.country", default="")
     parts = CheckoutPartOut(many=True)
-    items = MoneyOf("items_minor", allow_null=True)
-    delivery = MoneyOf("delivery_minor", allow_null=True)
+    items = MoneyOf("totals.items_minor", allow_null=True)
+    delivery = MoneyOf("totals.delivery_minor", allow_null=True)
+    discount = MoneyOf("totals.discount_minor", allow_null=True)
+    tax = MoneyOf("totals.tax_minor", allow_null=True)
+    tax_added = MoneyOf("totals.added_tax_minor", allow_null=True)
     total = MoneyOf("total_minor", allow_null=True)
     problems = serializers.SerializerMethodField()
     can_complete = serializers.SerializerMethodField()
@@ -111,6 +114,8 @@ def _problems(view: CheckoutView) -> Iterator[Problem]:
             code = "delivery.none_selected" if part.ways else "delivery.unavailable"
             facts = {"merchant": part.merchant.name}
             yield Problem(code, f"delivery_{part.merchant.pk}", facts)
+    if view.voucher and view.voucher.problem:
+        yield view.voucher.problem
 
 
 class CheckoutIn(Serializer):

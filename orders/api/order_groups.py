@@ -75,6 +75,7 @@ class OrderGroupOut(Serializer):
     delivery = MoneyOf("delivery_minor")
     discount = MoneyOf("discount_minor")
     tax = MoneyOf("tax_minor")
+    tax_added = MoneyOf("added_tax_minor")
     total = MoneyOf("total_minor")
     payable = MoneyOf("payable_minor")
     placed_at = Time()

@@ -84,6 +84,8 @@ class OrderOut(OrderPartOut):
     placed_at = Time(source="group.placed_at")
     shipping_address = AddressOut(source="group.shipping_address")
     commission = MoneyOf("commission_minor")
+    commission_tax = MoneyOf("commission_tax_minor")
+    subsidy = MoneyOf("subsidy_minor")
     cancel_request = serializers.SerializerMethodField()
     allowed_actions = serializers.SerializerMethodField()
 

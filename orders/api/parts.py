@@ -54,6 +54,10 @@ class OrderLineOut(Serializer):
     cancelled_quantity = serializers.IntegerField()
     unit_price = MoneyOf("unit_price_minor", currency="order.currency")
     total = MoneyOf("total_minor", currency="order.currency")
+    discount = MoneyOf("discount_minor", currency="order.currency")
+    tax = MoneyOf("tax_minor", currency="order.currency")
+    tax_added = MoneyOf("added_tax_minor", currency="order.currency")
+    tax_ppm = serializers.IntegerField()
 
 
 class OrderState(StateIs):
@@ -77,6 +81,9 @@ class OrderPartOut(Serializer):
     delivery_name = serializers.CharField()
     items = MoneyOf("items_minor")
     delivery = MoneyOf("delivery_minor")
+    discount = MoneyOf("discount_minor")
+    tax = MoneyOf("tax_minor")
+    tax_added = MoneyOf("added_tax_minor")
     total = MoneyOf("total_minor")
     payable = MoneyOf("payable_minor")
     return_until = Time(allow_null=True)

@@ -2,8 +2,10 @@
 
 from orders.models.aftersale import CancelRequest, Note
 from orders.models.cart import Cart, CartLine, CheckoutRecord
+from orders.models.line import OrderLine
 from orders.models.mail import Mail
-from orders.models.order import Order, OrderGroup, OrderLine
+from orders.models.order import Order, OrderGroup
+from orders.models.voucher import Voucher, VoucherUse
 
 __all__ = [
     "CancelRequest",
@@ -15,4 +17,6 @@ __all__ = [
     "Order",
     "OrderGroup",
     "OrderLine",
+    "Voucher",
+    "VoucherUse",
 ]

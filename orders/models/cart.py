@@ -26,6 +26,9 @@ class Cart(LocalModel):
     customer = models.ForeignKey(Customer, null=True, on_delete=models.PROTECT)
     guest = models.BooleanField(default=True)
     currency = models.CharField(max_length=3, blank=True)
+    voucher = models.ForeignKey(
+        "orders.Voucher", null=True, on_delete=models.PROTECT, related_name="+", db_index=False
+    )
     placed_group_id = models.BigIntegerField(null=True)
     created_at = models.DateTimeField(auto_now_add=True)
     changed_at = models.DateTimeField(auto_now=True)

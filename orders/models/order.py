@@ -1,4 +1,4 @@
-"""What is placed: the group that is paid once, its orders per merchant, their lines."""
+"""What is placed: the group that is paid once, its orders per merchant."""
 
 from typing import Any
 
@@ -8,7 +8,6 @@ from django.db.models import F, Q
 
 from accounts.actors import Role
 from accounts.models import Customer, Merchant
-from catalog.models import Sku
 from core.fsm import Stateful
 from core.sharding import GroupModel
 from orders import states
@@ -57,6 +56,7 @@ class OrderGroup(Stateful):
     delivery_minor = models.BigIntegerField()
     discount_minor = models.BigIntegerField(default=0)
     tax_minor = models.BigIntegerField(default=0)
+    added_tax_minor = models.BigIntegerField(default=0)  # what of the tax is not in the prices
     total_minor = models.BigIntegerField()
     placed_at = models.DateTimeField()
     # Called off before it was paid, so never to be paid: the total stays what was placed.
@@ -84,9 +84,16 @@ class OrderGroup(Stateful):
                     total_minor=F("items_minor")
                     + F("delivery_minor")
                     - F("discount_minor")
-                    + F("tax_minor")
+                    + F("added_tax_minor")
                 ),
                 name="orders_group_total",
+            ),
+            models.CheckConstraint(
+                condition=Q(added_tax_minor__gte=0) & Q(added_tax_minor__lte=F("tax_minor")),
+                name="orders_group_tax_bounds",
+            ),
+            models.CheckConstraint(
+                condition=Q(discount_minor__gte=0), name="orders_group_discount_not_negative"
             ),
             models.CheckConstraint(
                 condition=Q(total_minor__gte=0), name="orders_group_total_not_negative"
@@ -179,9 +186,17 @@ class Order(Stateful):
     currency = models.CharField(max_length=3)
     items_minor = models.BigIntegerField()
     delivery_minor = models.BigIntegerField()
+    delivery_discount_minor = models.BigIntegerField(default=0)
+    delivery_tax_ppm = models.IntegerField(default=0)
+    delivery_tax_minor = models.BigIntegerField(default=0)
+    discount_minor = models.BigIntegerField(default=0)  # of goods and delivery
+    subsidy_minor = models.BigIntegerField(default=0)  # what of the discount the platform pays
+    tax_minor = models.BigIntegerField(default=0)  # of goods and delivery
+    added_tax_minor = models.BigIntegerField(default=0)  # what of the tax is not in the prices
     total_minor = models.BigIntegerField()
     commission_basis_points = models.IntegerField()
     commission_minor = models.BigIntegerField()
+    commission_tax_minor = models.BigIntegerField(default=0)
     delivery_method_id = models.BigIntegerField()
     delivery_name = models.CharField(max_length=100)
     return_window_days = models.SmallIntegerField()
@@ -198,8 +213,37 @@ class Order(Stateful):
                 fields=["shard_key", "group", "merchant"], name="orders_order_merchant_once"
             ),
             models.CheckConstraint(
-                condition=Q(total_minor=F("items_minor") + F("delivery_minor")),
+                condition=Q(
+                    total_minor=F("items_minor")
+                    + F("delivery_minor")
+                    - F("discount_minor")
+                    + F("added_tax_minor")
+                ),
                 name="orders_order_total",
+            ),
+            models.CheckConstraint(
+                condition=Q(delivery_discount_minor__gte=0)
+                & Q(delivery_discount_minor__lte=F("delivery_minor"))
+                & Q(delivery_discount_minor__lte=F("discount_minor")),
+                name="orders_order_delivery_discount",
+            ),
+            models.CheckConstraint(
+                condition=Q(subsidy_minor__gte=0) & Q(subsidy_minor__lte=F("discount_minor")),
+                name="orders_order_subsidy_bounds",
+            ),
+            # Tax is contained in the prices, all of it, or comes on top, all of it.
+            models.CheckConstraint(
+                condition=Q(added_tax_minor=0) | Q(added_tax_minor=F("tax_minor")),
+                name="orders_order_tax_on_top",
+            ),
+            models.CheckConstraint(
+                condition=Q(delivery_tax_minor__gte=0) & Q(delivery_tax_minor__lte=F("tax_minor")),
+                name="orders_order_delivery_tax",
+            ),
+            models.CheckConstraint(
+                condition=Q(commission_tax_minor__gte=0)
+                & Q(commission_tax_minor__lte=F("commission_minor")),
+                name="orders_order_commission_tax",
             ),
             models.CheckConstraint(
                 condition=Q(commission_minor__gte=0) & Q(commission_minor__lte=F("items_minor")),
@@ -236,6 +280,12 @@ class Order(Stateful):
     def payable_minor(self) -> int:
         """What is to be paid for it, or was."""
         return self.total_minor - self.called_off_minor
+
+    @property
+    def delivery_payable_minor(self) -> int:
+        """What of the total is for the delivery, with its tax."""
+        added_minor = self.delivery_tax_minor if self.added_tax_minor else 0
+        return self.delivery_minor - self.delivery_discount_minor + added_minor
 
     def event_payload(self) -> dict[str, Any]:
         """Whose it is, what it is a part of, what it is worth."""
@@ -298,48 +348,3 @@ class Order(Stateful):
     @states.ORDER.transition("amend")
     def amend(self) -> None:
         """Fields change beside its life."""
-
-
-class OrderLine(GroupModel):
-    """Some units of a SKU at the price of placing, with the words that were sold."""
-
-    order = models.ForeignKey(Order, on_delete=models.PROTECT, related_name="lines")
-    sku = models.ForeignKey(Sku, on_delete=models.PROTECT, db_constraint=False, related_name="+")
-    sku_code = models.CharField(max_length=64)
-    title = models.CharField(max_length=300)
-    quantity = models.IntegerField()
-    shipped_quantity = models.IntegerField(default=0)
-    cancelled_quantity = models.IntegerField(default=0)
-    unit_price_minor = models.BigIntegerField()
-    total_minor = models.BigIntegerField()
-    discount_minor = models.BigIntegerField(default=0)
-    tax_minor = models.BigIntegerField(default=0)
-
-    class Meta:
-        constraints = [
-            *GroupModel.Meta.constraints,
-            models.CheckConstraint(condition=Q(quantity__gte=1), name="orders_line_quantity"),
-            models.CheckConstraint(
-                condition=Q(shipped_quantity__gte=0)
-                & Q(cancelled_quantity__gte=0)
-                & Q(quantity__gte=F("shipped_quantity") + F("cancelled_quantity")),
-                name="orders_line_quantity_bounds",
-            ),
-            models.CheckConstraint(
-                condition=Q(total_minor=F("quantity") * F("unit_price_minor")),
-                name="orders_line_total",
-            ),
-        ]
-
-    def __str__(self) -> str:
-        return f"{self.quantity} × {self.title}"
-
-    @property
-    def open_quantity(self) -> int:
-        """Units that have neither left nor been cancelled."""
-        return self.quantity - self.shipped_quantity - self.cancelled_quantity
-
-    @property
-    def kept_quantity(self) -> int:
-        """Units that have not been cancelled, at home or not."""
-        return self.quantity - self.cancelled_quantity

@@ -3,23 +3,30 @@
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from django.db.models import QuerySet
+from django.db.models import OuterRef, QuerySet, Value
+from django.db.models.expressions import Combinable
+from django.db.models.functions import Coalesce
 
-from catalog.models import Sku
+from catalog.models import DELIVERY, STANDARD, Sku
+from catalog.selectors import tax_ppm
 from core.clock import BusinessNow
 from delivery.services import Parcel, Quote
 from orders.models import Cart, CartLine
-from orders.pricing import Item, OrderPrice, order_prices
+from orders.pricing import Item, OrderPrice, Seller, VoucherTerms, order_prices
 from orders.sentences import Problem, amount
 
 
-def basket_lines(cart: Cart) -> QuerySet[CartLine]:
+def basket_lines(cart: Cart, address: Mapping[str, str] | None = None) -> QuerySet[CartLine]:
     """The cart's lines with all that prices them, in the order they were added.
 
-    Each carries the business time of the reading as `moment`.
+    Each carries the business time of the reading as `moment`, and the tax of what goes to the
+    address as `tax_ppm`, that of its delivery as `delivery_tax_ppm`: 0 while no country is known.
     """
     rows = CartLine.objects.filter(cart=cart).annotate(moment=BusinessNow()).order_by("pk")
-    return rows.select_related("sku__product", "sku__merchant", "cart__customer")
+    rows = rows.annotate(**_taxes(address or {}))
+    return rows.select_related(
+        *("sku__product", "sku__merchant", "cart__customer", "cart__voucher__merchant")
+    )
 
 
 def lines_by_merchant(lines: Iterable[CartLine]) -> dict[int, list[CartLine]]:
@@ -46,14 +53,52 @@ def parcels_of(
     ]
 
 
-def basket_prices(lines: Sequence[CartLine], quotes: Mapping[int, Quote]) -> list[OrderPrice]:
-    """What each merchant's part costs with its delivery, merchants by id."""
-    merchants = {line.sku.merchant_id: line.sku.merchant for line in lines}
+def basket_prices(
+    lines: Sequence[CartLine],
+    quotes: Mapping[int, Quote],
+    *,
+    voucher: VoucherTerms | None = None,
+) -> list[OrderPrice]:
+    """What each merchant's part costs with its delivery, merchants by id, lines as they are given.
+
+    The lines are those of `basket_lines`: they know their tax. No quote, no delivery yet.
+    """
+    first = {line.sku.merchant_id: line for line in reversed(lines)}
     return order_prices(
-        [Item(line.sku.merchant_id, line.quantity, line.sku.price_minor) for line in lines],
-        {merchant_id: quoted.amount_minor for merchant_id, quoted in quotes.items()},
-        {merchant_id: m.commission_basis_points for merchant_id, m in merchants.items()},
+        [_item(line) for line in lines],
+        {
+            merchant_id: _seller(line, quotes.get(merchant_id))
+            for merchant_id, line in first.items()
+        },
+        [voucher] if voucher else [],
     )
+
+
+def _item(line: CartLine) -> Item:
+    rate_ppm: int = line.tax_ppm  # type: ignore[attr-defined]
+    return Item(line.sku.merchant_id, line.quantity, line.sku.price_minor, rate_ppm)
+
+
+def _seller(line: CartLine, quoted: Quote | None) -> Seller:
+    merchant = line.sku.merchant
+    return Seller(
+        commission_basis_points=merchant.commission_basis_points,
+        commission_tax_ppm=merchant.commission_tax_ppm,
+        prices_include_tax=merchant.prices_include_tax,
+        delivery_minor=quoted.amount_minor if quoted else 0,
+        delivery_tax_ppm=line.delivery_tax_ppm,  # type: ignore[attr-defined]
+    )
+
+
+def _taxes(address: Mapping[str, str]) -> dict[str, Combinable]:
+    country, region = address.get("country", ""), address.get("region", "")
+    if not country:
+        return {"tax_ppm": Value(0), "delivery_tax_ppm": Value(0)}
+    goods = Coalesce(OuterRef("sku__product__tax_class_id"), Value(STANDARD))
+    return {
+        "tax_ppm": tax_ppm(goods, country=country, region=region),
+        "delivery_tax_ppm": tax_ppm(Value(DELIVERY), country=country, region=region),
+    }
 
 
 def line_title(line: CartLine) -> str:

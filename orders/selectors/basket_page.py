@@ -1,7 +1,8 @@
 """The basket as a page shows it: by merchant, at today's prices, with what has changed since."""
 
 from collections import defaultdict
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from django.core.files.storage import default_storage
@@ -13,7 +14,9 @@ from core.clock import BusinessNow
 from delivery.services import Parcel, Quote, quote_all
 from inventory.selectors import available
 from orders.models import Cart, CartLine
-from orders.selectors.basket import line_problems, title_of
+from orders.pricing import totals_of
+from orders.selectors.basket import basket_prices, line_problems, title_of
+from orders.selectors.voucher import CartVoucher, cart_voucher
 from orders.sentences import Problem
 
 
@@ -85,6 +88,8 @@ class BasketPage:
 
     currency: str
     parts: list[BasketPart]
+    voucher: CartVoucher | None = None
+    discount_minor: int = 0  # of goods, and of delivery where it is known
 
     @property
     def lines(self) -> list[BasketLine]:
@@ -113,8 +118,13 @@ class BasketPage:
 
     @property
     def total_minor(self) -> int:
-        """Goods, and delivery where it is known."""
-        return self.goods_minor + self.delivery_minor
+        """Goods, and delivery where it is known, with what the voucher takes off."""
+        return self.goods_minor + self.delivery_minor - self.discount_minor
+
+    @property
+    def plus_tax(self) -> bool:
+        """Some merchant's tax comes on top, when it is known where the goods go."""
+        return not all(part.merchant.prices_include_tax for part in self.parts)
 
     @property
     def changed(self) -> bool:
@@ -125,6 +135,11 @@ class BasketPage:
     def blocked(self) -> bool:
         """It can't be ordered as it lies here."""
         return any(line.short or line.gone for line in self.lines)
+
+    @property
+    def can_check_out(self) -> bool:
+        """Nothing that lies in it, nor its voucher, would be refused."""
+        return not self.blocked and not (self.voucher and self.voucher.problem)
 
 
 def open_carts(*, token: str, user_id: int | None) -> QuerySet[Cart]:
@@ -150,13 +165,16 @@ def basket_units(*, token: str, user_id: int | None) -> int:
 
 
 def basket_page(*, token: str, user_id: int | None) -> BasketPage:
-    """The visitor's basket; four queries, one where it is empty."""
+    """The visitor's basket; four queries, one where it is empty; one or three more for a voucher."""
     cart = open_carts(token=token, user_id=user_id).values("pk")[:1]
     picture = ProductImage.objects.filter(product=OuterRef("sku__product")).values("image")[:1]
     rows = list(
         CartLine.objects.filter(cart=Subquery(cart))
-        .select_related("sku__product", "sku__merchant")
+        .select_related(
+            *("sku__product", "sku__merchant", "cart__customer", "cart__voucher__merchant")
+        )
         .annotate(picture=Subquery(picture), currency=F("cart__currency"), moment=BusinessNow())
+        .annotate(tax_ppm=Value(0), delivery_tax_ppm=Value(0))  # nobody knows yet where it goes
         .order_by("pk")
     )
     if not rows:
@@ -169,13 +187,28 @@ def basket_page(*, token: str, user_id: int | None) -> BasketPage:
     moment: datetime = rows[0].moment
     parcels = [_parcel(merchant_id, lines, currency) for merchant_id, lines in parts.items()]
     ways = quote_all(cart_id=rows[0].cart_id, parcels=parcels, at=moment)
-    return BasketPage(
+    page = BasketPage(
         currency,
         [
             BasketPart(lines[0].sku.merchant, lines, next(iter(ways[merchant_id]), None))
             for merchant_id, lines in sorted(parts.items())
         ],
     )
+    there = [row for row in rows if row.sku.for_sale and stock[row.sku_id] > 0]
+    return _with_voucher(page, there)
+
+
+def _with_voucher(page: BasketPage, rows: Sequence[CartLine]) -> BasketPage:
+    """The page with the voucher of the cart that can be had of these lines."""
+    entered = cart_voucher(rows)
+    if entered is None:
+        return page
+    quotes = {part.merchant.pk: part.delivery for part in page.parts if part.delivery}
+    totals = totals_of(basket_prices(rows, quotes, voucher=entered.terms))
+    if page.delivery_known:
+        entered = entered.priced(totals.total_minor)
+    discount_minor = 0 if entered.problem else totals.discount_minor
+    return replace(page, voucher=entered, discount_minor=discount_minor)
 
 
 def _line(row: CartLine, available_units: int) -> BasketLine:

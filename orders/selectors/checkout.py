@@ -1,6 +1,6 @@
 """The checkout as its shopper sees it: what has been answered, what it costs, what is still open."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from django.db.models import OuterRef, Subquery
 from django.db.models.functions import JSONObject
@@ -12,14 +12,18 @@ from delivery.services import Quote, quote_all
 from inventory.selectors import available
 from orders.addresses import ADDRESS, CONTACT, address_lines, problems_of
 from orders.models import Cart, CartLine, CheckoutRecord
+from orders.pricing import Totals, VoucherTerms, totals_of
 from orders.selectors.basket import (
     basket_lines,
+    basket_prices,
     line_problems,
     line_title,
     lines_by_merchant,
     parcels_of,
 )
+from orders.selectors.voucher import CartVoucher, cart_voucher
 from orders.sentences import Problem, amount
+from orders.sums import PrintedSums, printed
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,36 +76,23 @@ class CheckoutView:
     record: CheckoutRecord
     currency: str
     parts: list[Part]
-
-    @property
-    def items_minor(self) -> int:
-        """The goods of all merchants."""
-        return sum(part.goods_minor for part in self.parts)
-
-    @property
-    def delivery_minor(self) -> int:
-        """The delivery of all merchants whose way is known."""
-        return sum(part.chosen.amount_minor for part in self.parts if part.chosen)
+    totals: Totals  # delivery as far as its way is known
+    voucher: CartVoucher | None = None
 
     @property
     def total_minor(self) -> int:
         """What the shopper would pay."""
-        return self.items_minor + self.delivery_minor
+        return self.totals.total_minor
 
     @property
-    def items(self) -> str:
-        """The goods, in words for people."""
-        return amount(self.items_minor, self.currency)
+    def sums(self) -> PrintedSums:
+        """Its totals, in words for people."""
+        return printed(self.totals, self.currency)
 
     @property
-    def delivery(self) -> str:
-        """The delivery, in words for people."""
-        return amount(self.delivery_minor, self.currency)
-
-    @property
-    def total(self) -> str:
-        """The sum, in words for people."""
-        return amount(self.total_minor, self.currency)
+    def terms(self) -> VoucherTerms | None:
+        """What its voucher takes off, where it holds."""
+        return self.voucher.terms if self.voucher else None
 
     @property
     def address_lines(self) -> list[str]:
@@ -181,12 +172,13 @@ def email_of(user: User) -> str:
 def checkout_view(record: CheckoutRecord, *, look_at_stock: bool = True) -> CheckoutView:
     """The checkout priced as placing would price it now, without locks: four queries.
 
-    Without a look at the stock one less; then nothing is said of lines.
+    Without a look at the stock one less; then nothing is said of lines. For a voucher one to three
+    more; one that does not hold takes nothing off, and placing will refuse.
     """
     cart, methods = record.cart, chosen_methods(record)
-    lines = list(basket_lines(cart))
+    lines = list(basket_lines(cart, record.address))
     if not lines:
-        return CheckoutView(record, cart.currency, [])
+        return CheckoutView(record, cart.currency, [], Totals())
     left = available([line.sku_id for line in lines]) if look_at_stock else {}
     moment = lines[0].moment  # type: ignore[attr-defined]
     parcels = parcels_of(lines, cart.currency, {})
@@ -195,7 +187,13 @@ def checkout_view(record: CheckoutRecord, *, look_at_stock: bool = True) -> Chec
         _part(part, ways[merchant_id], methods.get(merchant_id), left)
         for merchant_id, part in lines_by_merchant(lines).items()
     ]
-    return CheckoutView(record, cart.currency, parts)
+    quotes = {part.merchant.pk: part.chosen for part in parts if part.chosen}
+    view = CheckoutView(record, cart.currency, parts, Totals(), cart_voucher(lines))
+    totals = totals_of(basket_prices(lines, quotes, voucher=view.terms))
+    if view.voucher and view.has_delivery:
+        view = replace(view, voucher=view.voucher.priced(totals.total_minor))
+        totals = totals_of(basket_prices(lines, quotes, voucher=view.terms))
+    return replace(view, totals=totals)
 
 
 def _part(

@@ -7,7 +7,7 @@ from django.db.models import Exists, OuterRef, QuerySet
 from core import clock
 from orders import states
 from orders.models import OrderGroup
-from payments.models import Attempt, Payment
+from payments.models import Attempt
 
 # How long after the deadline goods stay held for a channel that does not say whether it has closed.
 HOLD_LIMIT = timedelta(minutes=5)
@@ -19,8 +19,11 @@ _TRIED = Exists(
 )
 # Its event is on the way, and pays the group. Left out, so that many of them never hold up the rest.
 _HAS_MONEY = Exists(
-    Payment.objects.filter(
-        reference=OuterRef("pk"), shard_key=OuterRef("shard_key"), status="captured"
+    Attempt.objects.filter(
+        payment__reference=OuterRef("pk"),
+        payment__shard_key=OuterRef("shard_key"),
+        status="succeeded",
+        is_excess=False,
     )
 )
 

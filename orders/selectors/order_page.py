@@ -20,6 +20,7 @@ from orders.addresses import address_lines
 from orders.models import Order, OrderGroup, OrderLine
 from orders.selectors.shown import group_state, order_state
 from orders.sentences import amount
+from orders.sums import PrintedSums, printed
 from payments.models import Refund
 from payments.selectors import refunds_of
 from payments.states import REFUND
@@ -159,14 +160,9 @@ class Part:
         ]
 
     @property
-    def delivery(self) -> str:
-        """What its delivery costs."""
-        return amount(self.order.delivery_minor, self.order.currency)
-
-    @property
-    def total(self) -> str:
-        """What it costs altogether."""
-        return amount(self.order.total_minor, self.order.currency)
+    def sums(self) -> PrintedSums:
+        """What it costs altogether, and what of."""
+        return printed(self.order, self.order.currency)
 
     @property
     def called_off(self) -> str:
@@ -208,19 +204,9 @@ class OrderPage:
         return "cancel" in self.verbs and (len(self.parts) == 1 or len(self.live_parts) > 1)
 
     @property
-    def items(self) -> str:
-        """The goods."""
-        return amount(self.group.items_minor, self.group.currency)
-
-    @property
-    def delivery(self) -> str:
-        """The delivery."""
-        return amount(self.group.delivery_minor, self.group.currency)
-
-    @property
-    def total(self) -> str:
-        """The sum."""
-        return amount(self.group.total_minor, self.group.currency)
+    def sums(self) -> PrintedSums:
+        """What it costs, and what of."""
+        return printed(self.group, self.group.currency)
 
     @property
     def called_off(self) -> str:

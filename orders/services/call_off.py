@@ -21,13 +21,14 @@ from delivery.services import shipments_void
 from inventory.locks import lock_reservations
 from inventory.services import reservation_reduce
 from orders import states
-from orders.locks import lock_open_requests
+from orders.locks import lock_open_requests, lock_vouchers_of
 from orders.models import CancelRequest, Order, OrderGroup, OrderLine
 from orders.pricing import units_share_minor
 from orders.services.summary import summaries_refresh
+from orders.services.voucher import vouchers_give_back
 from payments.locks import lock_payments
 from payments.models import Payment
-from payments.selectors import refundable_minor
+from payments.selectors import channel_payment, refundable_minor
 from payments.services.collect import payment_close
 from payments.services.reduce import payment_reduce
 from payments.services.refund import refund_request
@@ -85,7 +86,7 @@ class Cut:
         """What the units cost. Delivery goes only with the whole order."""
         return sum(
             units_share_minor(
-                minor=line.total_minor - line.discount_minor + line.tax_minor,
+                minor=line.payable_minor,
                 quantity=line.quantity,
                 gone=line.cancelled_quantity,
                 units=self.units.get(line.id, 0),
@@ -145,25 +146,36 @@ def call_off_unpaid(
 ) -> int:
     """Takes cuts off a group that waits for its payment; answers what is never to be paid.
 
-    Where nothing is left of the group it is cancelled as a whole, and money that is on its way all
-    the same goes back when it arrives. Else its payment asks for less, unless somebody is making it
+    Where nothing is left of the group it is cancelled as a whole, its voucher is given back, and
+    money that is on its way all the same goes back when it arrives. Else its payment asks for less, unless somebody is making it
     at once; a transfer that is on its way comes whole, and what is too much of it goes back.
-    Locks payments, reservations, stock rows. Emits `payment.closed`, `order_group.cancelled`,
+    Locks payments, the voucher, reservations, stock rows. Emits `payment.closed`,
+    `order_group.cancelled`,
     `order.cancelled`, `order.reduced`. Raises Conflict `payment.in_progress`.
     """
     payments = lock_payments(reference=group.id)
+    ends = _ends(group, cuts)
+    if ends:
+        lock_vouchers_of([group])
     lock_reservations(_line_ids(cuts))
     _count_cancelled(cuts)
-    others = group.orders.exclude(id__in=[cut.order.id for cut in cuts])
-    if all(cut.is_whole for cut in cuts) and not others.exclude(status=states.CANCELLED).exists():
+    if ends:
+        vouchers_give_back([group])
         minor = _cancel_whole_group(group, cuts, actor, reason)
     else:
-        [payment] = payments
+        payment = channel_payment(payments)
         minor = sum(_reduce_unpaid(payment, cut, actor, reason) for cut in cuts)
         fields = {"called_off_minor": group.called_off_minor + minor}
         fire(group, verb="amend", actor=actor, reason=reason, fields=fields)
     reservation_reduce(quantities=_units(cuts), actor=actor, reason=reason, restock=restock)
     return minor
+
+
+def _ends(group: OrderGroup, cuts: Sequence[Cut]) -> bool:
+    """Nothing is left of the locked group after these cuts; a voucher is kept for anything less."""
+    others = group.orders.exclude(id__in=[cut.order.id for cut in cuts])
+    is_whole = all(cut.is_whole for cut in cuts)
+    return is_whole and not others.exclude(status=states.CANCELLED).exists()
 
 
 def _cancel_whole_group(group: OrderGroup, cuts: Sequence[Cut], actor: Actor, reason: str) -> int:
@@ -203,17 +215,22 @@ def call_off_paid(
     """Takes cuts off orders of a paid group; answers what goes back.
 
     An order of which nothing is left is cancelled; one whose other units have all left has shipped,
-    and is delivered where they have arrived. Approves the request that is `granted`, or one of a
-    buyer who could get nothing more by it.
-    Locks cancel requests, payments, shipments, reservations, stock rows.
+    and is delivered where they have arrived. The voucher is given back with the last order. Approves
+    the request that is `granted`, or one of a buyer who could get nothing more by it.
+    Locks cancel requests, payments, shipments, the voucher, reservations, stock rows.
     Emits `refund.requested`, `refund.approved`, `shipment.voided`, `cancel_request.approved`,
     `order.cancelled`, `order.reduced`, `order.shipped`, `order.delivered`.
     """
     requests = [granted] if granted else lock_open_requests([cut.order for cut in cuts])
     payments = lock_payments(reference=group.id)
     lock_shipments([cut.order.id for cut in cuts])
+    ends = _ends(group, cuts)
+    if ends:
+        lock_vouchers_of([group])
     lock_reservations(_line_ids(cuts))
     _count_cancelled(cuts)
+    if ends:
+        vouchers_give_back([group])
     _approve([cut for cut in cuts if granted or not cut.leaves_open], requests, actor)
     refund_minor = sum(_reduce_paid(payments, cut, actor, reason) for cut in cuts)
     summaries_refresh(group, list(group.orders.all()), actor=actor)

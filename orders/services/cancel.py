@@ -31,7 +31,8 @@ def order_group_cancel(
     Quiet when everything is cancelled, or expired. All or nothing: one order of which a unit has
     left stops it. Without `restock` the units are written off. `dry_run` does all of it under the
     locks and undoes it.
-    Locks the group, its orders, cancel requests, payments, shipments, reservations, stock rows.
+    Locks the group, its orders, cancel requests, payments, shipments, the voucher, reservations,
+    stock rows.
     Emits `order_group.cancelled` and `payment.closed` before payment; `order.cancelled` per order;
     after payment `refund.requested` and `refund.approved` per order.
     Raises Conflict `payment.expired`, `state.conflict`, for a buyer `cancel.too_late` and Denied
@@ -68,7 +69,8 @@ def order_cancel(
     Money of it that was paid goes back; what is not paid yet is never asked for, and with the last
     unit of its last order the whole group is cancelled. Quiet when the order is cancelled. Without
     `restock` the units are written off. `dry_run` does all of it under the locks and undoes it.
-    Locks its group, the order, cancel requests, payments, shipments, reservations, stock rows.
+    Locks its group, the order, cancel requests, payments, shipments, the voucher, reservations,
+    stock rows.
     Emits `order.cancelled`, or `order.reduced` and where nothing is left to ship `order.shipped`;
     what `call_off_paid()` and `call_off_unpaid()` emit.
     Raises Conflict `payment.expired`, `payment.in_progress`, `cancel.nothing_open`, for a buyer

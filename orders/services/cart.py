@@ -122,7 +122,7 @@ def cart_merge(*, guest_cart_id: int, customer: Customer, actor: Actor) -> Cart:
     """At login: puts a guest's goods into the customer's cart; the greater quantity of a SKU wins.
 
     What the guest answered at the checkout stays, but for another e-mail address: from now on the
-    order is the login's. Goods in another currency than the customer's cart stay behind with their
+    order is the login's. So does the guest's voucher, where the customer's cart has none. Goods in another currency than the customer's cart stay behind with their
     cart. Locks both carts by id. Answers the customer's cart.
     """
     own = _own_carts(customer).exclude(pk=guest_cart_id).first()
@@ -156,7 +156,10 @@ def _move_lines(source: Cart, target: Cart) -> None:
         elif line.quantity > known[line.sku_id].quantity:
             CartLine.objects.filter(pk=known[line.sku_id].pk).update(quantity=line.quantity)
     source.lines.all().delete()
-    Cart.objects.filter(pk=target.pk).update(currency=target.currency or source.currency)
+    Cart.objects.filter(pk=target.pk).update(
+        currency=target.currency or source.currency,
+        voucher=target.voucher_id or source.voucher_id,
+    )
     Cart.objects.filter(pk=source.pk).update(currency="")
 
 

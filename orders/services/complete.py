@@ -7,13 +7,15 @@ from core import clock
 from core.command import command
 from core.errors import Conflict
 from core.fsm import fire
+from core.money import prorate_half_up
 from core.sweep import sweep
 from orders import states
 from orders.locks import lock_order
 from orders.models import Order
 from orders.selectors import completable_order_ids
 from payments.locks import lock_payments
-from payments.services.settlement import order_accrue
+from payments.selectors import Accrual
+from payments.services.split import order_accrue
 
 SCAN_ORDERS = 200
 
@@ -22,7 +24,7 @@ SCAN_ORDERS = 200
 def order_complete(*, order_id: int, actor: Actor) -> Order:
     """Completes a delivered order whose return window is over, and accrues the merchant's share.
 
-    The commission was frozen at placing. Quiet when it is completed.
+    Commission and subsidy were frozen at placing. Quiet when it is completed.
     Locks group, order, payments. Emits `order.completed`.
     Raises Conflict `state.conflict`, `order.window_open`.
     """
@@ -42,12 +44,30 @@ def order_complete(*, order_id: int, actor: Actor) -> Order:
         order_id=order.id,
         merchant_id=order.merchant_id,
         payments=payments,
-        items_minor=order.items_minor,
-        delivery_minor=order.delivery_minor,
-        commission_minor=order.commission_minor,
+        accrual=_accrual(order),
         actor=actor,
     )
     return order
+
+
+def _accrual(order: Order) -> Accrual:
+    """What was frozen at placing.
+
+    Of goods that cost the buyer nothing no unit takes money along when it is called off, so it
+    takes its part of what the platform pays and of the commission along here.
+    """
+    goods_minor = order.total_minor - order.delivery_payable_minor
+    kept_minor = order.items_minor
+    if not goods_minor:
+        kept_minor = sum(line.kept_quantity * line.unit_price_minor for line in order.lines.all())
+    return Accrual(
+        goods_minor,
+        order.delivery_payable_minor,
+        *(
+            prorate_half_up(minor, kept_minor, order.items_minor)
+            for minor in (order.commission_minor, order.commission_tax_minor, order.subsidy_minor)
+        ),
+    )
 
 
 def complete_due() -> int:

@@ -16,7 +16,12 @@ from core.sweep import sweep, sweep_in_halves
 from inventory.locks import lock_reservations
 from inventory.services import reservation_release
 from orders import states
-from orders.locks import lock_group_with_orders, lock_orders_of, lock_pending_groups
+from orders.locks import (
+    lock_group_with_orders,
+    lock_orders_of,
+    lock_pending_groups,
+    lock_vouchers_of,
+)
 from orders.models import Order, OrderGroup
 from orders.selectors import line_ids, overdue
 from orders.selectors.due import (
@@ -25,6 +30,7 @@ from orders.selectors.due import (
     tried_group_ids,
     untried_group_ids,
 )
+from orders.services.voucher import vouchers_give_back
 from payments.locks import lock_payments, lock_payments_of
 from payments.selectors import open_attempts, tried_references
 from payments.services.collect import attempts_ask_close, payment_close, payments_close
@@ -42,10 +48,10 @@ def order_group_expire(*, group_id: int, actor: Actor) -> bool:
 
     Expiring asks the channel to close the open attempt while the goods stay held. With the answer,
     or five minutes after the deadline without one, the group expires with its orders, its payment
-    is closed and its stock released. Quiet, answering False, when the group is no longer unpaid, is
+    is closed, its stock released and its voucher given back. Quiet, answering False, when the group is no longer unpaid, is
     not overdue by the clock read under the lock, still waits for the channel, or when its money
     has come and only its event is on the way.
-    Locks the group, its orders, the payment, the reservations, the stock rows.
+    Locks the group, its orders, the payment, the voucher, the reservations, the stock rows.
     Emits `order_group.expiring_started` and `attempt.close_requested`; or `order_group.expired`,
     `order.cancelled` per order and `payment.closed`.
     """
@@ -61,6 +67,7 @@ def order_group_expire(*, group_id: int, actor: Actor) -> bool:
     if attempts and not overdue(group, moment - HOLD_LIMIT):
         return False
     lines = line_ids(orders)
+    lock_vouchers_of([group])
     lock_reservations(lines)
     if payment_close(reference=group.id, actor=actor, reason=TIMEOUT):
         return False
@@ -75,7 +82,7 @@ def order_groups_expire(*, group_ids: Collection[int], actor: Actor) -> int:
     The same as `order_group_expire()`, by a number of statements that does not grow with the
     groups. Leaves out, quietly, what another transaction holds, what is not pending or not overdue
     by the clock read under the locks, and what somebody has tried to pay.
-    Locks the groups, their orders, payments, reservations, stock rows.
+    Locks the groups, their orders, payments, vouchers, reservations, stock rows.
     Emits `order_group.expired`, `order.cancelled` per order, `payment.closed` per group.
     """
     groups = lock_pending_groups(group_ids)
@@ -88,6 +95,7 @@ def order_groups_expire(*, group_ids: Collection[int], actor: Actor) -> int:
     orders = lock_orders_of(due)
     lines = line_ids(orders)
     lock_payments_of(references)
+    lock_vouchers_of(due)
     lock_reservations(lines)
     payments_close(references=references, actor=actor, reason=TIMEOUT)
     _expire(due, orders, lines, actor, moment)
@@ -102,6 +110,7 @@ def _expire(
     moment: datetime,
 ) -> None:
     live = [order for order in orders if order.status != states.CANCELLED]
+    vouchers_give_back(groups)
     fire(groups, verb="expire", actor=actor, reason=TIMEOUT, at=moment)
     fire(live, verb="cancel", actor=actor, reason=TIMEOUT, at=moment)
     reservation_release(references=lines, actor=actor, reason=TIMEOUT)

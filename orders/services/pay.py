@@ -20,9 +20,11 @@ from orders.models import Order, OrderGroup, OrderLine
 from orders.selectors import open_lines
 from orders.services.extend import prolong, refuse_expired
 from orders.services.summary import summaries_refresh
+from orders.services.voucher import voucher_take_again
 from payments.channels.base import channel_named
 from payments.locks import lock_payments
 from payments.models import Attempt, Payment
+from payments.selectors import channel_payment, is_secured
 from payments.services.collect import attempt_start
 from payments.services.refund import refund_request
 
@@ -54,7 +56,7 @@ def payment_start(
             state=group.status,
             verb="pay",
         )
-    [payment] = lock_payments(reference=group.id)
+    payment = channel_payment(lock_payments(reference=group.id))
     prolong(group, term=channel_named(channel).term, moment=moment)
     return attempt_start(
         payment=payment,
@@ -68,19 +70,20 @@ def payment_start(
 
 @command
 def order_group_pay(*, group_id: int, payment_id: int, actor: Actor) -> OrderGroup:
-    """The payment has been captured: the group and its orders are paid, its stock is theirs.
+    """A payment is secured: once all are, the group and its orders are paid, its stock is theirs.
 
     Money beats the clock: a group that still waits or is expiring is paid. One that ran out of time
-    comes back, if it did so within the last day, its merchants still sell and all its goods can be
-    had again. Else, and for a group that was called off, the whole payment goes back. Quiet when
+    comes back, if it did so within the last day, its merchants still sell and all its goods and its
+    voucher can be had again. Else, and for a group that was called off, the whole payment goes back. Quiet when
     the group is paid, or its money has gone back.
-    Locks the group, its orders, the payment when it comes late, reservations, stock rows.
-    Emits `order_group.paid` and `order.paid` per order, or `order_group.reinstated` and
+    Locks the group, its orders, when it comes late the payment and the voucher, reservations, stock
+    rows. Emits `order_group.paid` and `order.paid` per order, or `order_group.reinstated` and
     `order.reinstated`, or `refund.requested` and `refund.approved`.
     """
     group, orders = lock_group_with_orders(group_id)
     if states.GROUP.may("pay", group.status):
-        _pay(group, orders, actor)
+        if is_secured(group.id):
+            _pay(group, orders, actor)
     elif group.status in states.GROUP.in_chapter("ended"):
         [payment] = [row for row in lock_payments(reference=group.id) if row.id == payment_id]
         if not _is_taken_back(group, orders, payment, actor):
@@ -126,9 +129,12 @@ def _may_come_back(group: OrderGroup, orders: Sequence[Order], payment: Payment)
 def _reinstate(
     group: OrderGroup, orders: Sequence[Order], lines: Sequence[OrderLine], actor: Actor
 ) -> bool:
-    """Stock decides, as the last act; where it is short the caller undoes the rest."""
+    """Stock decides, as the last act; where it is short the caller undoes the rest.
+
+    So does the voucher: where others have used it up, the price that was paid is nobody's any more.
+    """
     options = stock_for([line.sku_id for line in lines])
-    if any(line.sku_id not in options for line in lines):
+    if any(line.sku_id not in options for line in lines) or not voucher_take_again(group):
         return False
     fire(group, verb="reinstate", actor=actor, reason=LATE_MONEY)
     fire(orders, verb="reinstate", actor=actor, reason=LATE_MONEY)

@@ -28,7 +28,7 @@ from inventory.services import Want, require_stock, stock_reserve
 from orders.locks import lock_cart
 from orders.models import Cart, CartLine, Order, OrderGroup, OrderLine
 from orders.models.order import MOST_EXTENSIONS
-from orders.pricing import OrderPrice
+from orders.pricing import OrderPrice, Price, totals_of
 from orders.selectors.basket import (
     basket_lines,
     basket_prices,
@@ -36,6 +36,7 @@ from orders.selectors.basket import (
     lines_by_merchant,
     parcels_of,
 )
+from orders.services.voucher import voucher_require, voucher_take
 from payments.services.collect import Share, payment_open
 
 DEFAULT_MINUTES_TO_PAY = 30
@@ -76,11 +77,12 @@ def order_group_place(*, cart_id: int, checkout: Checkout, actor: Actor) -> Orde
     """Places a cart; the same checkout token gives the same group, however often it is sent.
 
     Prices and delivery are computed anew and must meet the total that the shopper saw. Stock of all
-    lines is held, or nothing is done.
-    Locks the cart, at the end the stock rows in id order.
+    lines is held, and the cart's voucher used, or nothing is done.
+    Locks the cart, its voucher, at the end the stock rows in id order.
     Emits `order_group.placed`, `order.placed` per order, `payment.opened`.
     Raises Conflict `stock.insufficient`, `price.changed`, `cart.placed`; Invalid `cart.empty`,
-    `cart.no_customer`, `line.unavailable`, those of `delivery.services.quote`.
+    `cart.no_customer`, `order.nothing_to_pay`, `line.unavailable`, those of
+    `delivery.services.quote`; of a voucher those of `cart_voucher_set`.
     """
     try:
         return _place(cart_id=cart_id, checkout=checkout, actor=actor)
@@ -96,7 +98,11 @@ def _place(*, cart_id: int, checkout: Checkout, actor: Actor) -> OrderGroup:
 
 
 def group_place(
-    *, cart: Cart, checkout: Checkout, actor: Actor, customer: Customer | None = None
+    *,
+    cart: Cart,
+    checkout: Checkout,
+    actor: Actor,
+    customer: Customer | None = None,
 ) -> OrderGroup:
     """The same for a cart that is locked, ordered by `customer` where one is given. Part of a service.
 
@@ -106,11 +112,15 @@ def group_place(
     if cart.placed_group_id:
         return _placed_before(cart.placed_group_id, checkout)
     basket = _read(cart, checkout, customer)
-    prices = basket_prices(basket.lines, basket.quotes)
+    voucher = voucher_require(cart=cart, customer=basket.customer, lines=basket.lines)
+    terms = voucher.terms if voucher else None
+    prices = basket_prices(basket.lines, basket.quotes, voucher=terms)
     _check_total(prices, basket.cart.currency, checkout)
     group, orders, lines = _build(basket, prices, checkout)
 
     write = Write()
+    if voucher:
+        voucher_take(voucher=voucher, group=group, at=basket.moment, write=write)
     write.update(cart, placed_group_id=group.id, customer_id=group.customer_id)
     start([group], verb="place", actor=actor, at=basket.moment, write=write)
     start(orders, verb="place", actor=actor, at=basket.moment, write=write)
@@ -142,7 +152,7 @@ def _read(cart: Cart, checkout: Checkout, customer: Customer | None) -> Basket:
     """Reads lines, stock and delivery, and refuses what can't be sold."""
     if customer is None and cart.customer_id is None:
         raise Invalid("cart.no_customer", _("Say who is ordering."))
-    lines = list(basket_lines(cart))
+    lines = list(basket_lines(cart, checkout.shipping_address))
     if not lines:
         raise Invalid("cart.empty", _("The basket is empty."))
     buyer = customer or lines[0].cart.customer
@@ -176,7 +186,9 @@ def _refuse_unavailable(lines: list[CartLine], stock: Mapping[int, Any]) -> None
 
 
 def _check_total(prices: list[OrderPrice], currency: str, checkout: Checkout) -> None:
-    total_minor = sum(price.total_minor for price in prices)
+    total_minor = totals_of(prices).total_minor
+    if not total_minor:
+        raise Invalid("order.nothing_to_pay", _("A discount can't pay for all of an order."))
     is_told = checkout.expected_currency in ("", currency)
     if not is_told or total_minor != checkout.expected_total_minor:
         raise Conflict(
@@ -198,11 +210,13 @@ def _build(
     for position, price in enumerate(prices, start=1):
         order = _build_order(group, position, price, basket, parts[price.merchant_id][0])
         orders.append(order)
-        lines.extend(_build_line(order, line) for line in parts[price.merchant_id])
+        pairs = zip(parts[price.merchant_id], price.lines, strict=True)
+        lines.extend(_build_line(order, line, cost) for line, cost in pairs)
     return group, orders, lines
 
 
 def _build_group(basket: Basket, prices: list[OrderPrice], checkout: Checkout) -> OrderGroup:
+    totals = totals_of(prices)
     group = OrderGroup.build(
         basket.customer.shard_key,
         checkout_token=checkout.token,
@@ -213,9 +227,12 @@ def _build_group(basket: Basket, prices: list[OrderPrice], checkout: Checkout) -
         session_key=checkout.session_key,
         shipping_address=checkout.shipping_address,
         currency=basket.cart.currency,
-        items_minor=sum(price.items_minor for price in prices),
-        delivery_minor=sum(price.delivery_minor for price in prices),
-        total_minor=sum(price.total_minor for price in prices),
+        items_minor=totals.items_minor,
+        delivery_minor=totals.delivery_minor,
+        discount_minor=totals.discount_minor,
+        tax_minor=totals.tax_minor,
+        added_tax_minor=totals.added_tax_minor,
+        total_minor=totals.total_minor,
         placed_at=basket.moment,
         pay_before=basket.moment + timedelta(minutes=_minutes_to_pay(basket.lines)),
         extensions_left=0 if _is_flash_sale(basket.lines) else MOST_EXTENSIONS,
@@ -248,16 +265,24 @@ def _build_order(
         currency=group.currency,
         items_minor=price.items_minor,
         delivery_minor=price.delivery_minor,
+        delivery_discount_minor=price.delivery.discount_minor,
+        delivery_tax_ppm=price.delivery.tax_ppm,
+        delivery_tax_minor=price.delivery.tax_minor,
+        discount_minor=price.discount_minor,
+        subsidy_minor=price.subsidy_minor,
+        tax_minor=price.tax_minor,
+        added_tax_minor=price.added_tax_minor,
         total_minor=price.total_minor,
         commission_basis_points=merchant.commission_basis_points,
         commission_minor=price.commission_minor,
+        commission_tax_minor=price.commission_tax_minor,
         delivery_method_id=quoted.method_id,
         delivery_name=quoted.name,
         return_window_days=merchant.return_window_days,
     )
 
 
-def _build_line(order: Order, line: CartLine) -> OrderLine:
+def _build_line(order: Order, line: CartLine, price: Price) -> OrderLine:
     sku = line.sku
     return OrderLine.build(
         order.shard_key,
@@ -267,7 +292,11 @@ def _build_line(order: Order, line: CartLine) -> OrderLine:
         title=line_title(line),
         quantity=line.quantity,
         unit_price_minor=sku.price_minor,
-        total_minor=line.quantity * sku.price_minor,
+        total_minor=price.total_minor,
+        discount_minor=price.discount_minor,
+        tax_ppm=price.tax_ppm,
+        tax_minor=price.tax_minor,
+        added_tax_minor=price.added_tax_minor,
     )
 
 

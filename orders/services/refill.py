@@ -13,7 +13,7 @@ from core.ids import gene_of
 from inventory.selectors import available
 from orders import states
 from orders.locks import lock_open_cart
-from orders.models import Cart, CartLine, OrderGroup, OrderLine
+from orders.models import Cart, CartLine, OrderGroup, OrderLine, VoucherUse
 from orders.sentences import Problem, amount
 
 
@@ -30,7 +30,8 @@ def cart_refill(*, group_id: int, cart_id: int | None, actor: Actor) -> Refill:
     """Puts the units of an expired or cancelled group into the cart, a guest's new one without it.
 
     Only what is for sale and in stock, at today's price, each difference told; doing it twice adds
-    nothing, for the greater quantity of a SKU stands.
+    nothing, for the greater quantity of a SKU stands. The group's voucher comes along, unless the
+    cart has one: whether it still holds is the basket's to say.
     Locks the cart. Raises NotFound `order_group.unknown`, `cart.unknown`, Conflict `cart.placed`,
     `state.conflict` for a group that is still alive.
     """
@@ -55,6 +56,7 @@ def cart_refill(*, group_id: int, cart_id: int | None, actor: Actor) -> Refill:
             kept = known[sku.pk].quantity if sku.pk in known else 0
             found.append(_line(cart, sku, max(kept, quantity)))
     _put(cart, currency, found)
+    _bring_voucher(cart, group)
     return Refill(cart, problems)
 
 
@@ -119,3 +121,10 @@ def _put(cart: Cart, currency: str, lines: Collection[CartLine]) -> None:
         )
         Cart.objects.filter(pk=cart.pk).update(currency=currency)
         cart.currency = currency
+
+
+def _bring_voucher(cart: Cart, group: OrderGroup) -> None:
+    if cart.voucher_id is None and group.discount_minor:
+        use = VoucherUse.objects.get(group=group, shard_key=group.shard_key)
+        Cart.objects.filter(pk=cart.pk).update(voucher=use.voucher_id)
+        cart.voucher_id = use.voucher_id

@@ -9,6 +9,7 @@ from orders.locks import lock_order
 from orders.services.summary import summaries_refresh
 from payments.locks import lock_payments
 from payments.models import Refund
+from payments.selectors import channel_payment
 from payments.services.refund import refund_request
 
 
@@ -25,7 +26,7 @@ def order_refund(
     if not reason.strip():
         raise Invalid("refund.reason_missing", _("Say why."))
     group, order = lock_order(order_id)
-    [payment] = lock_payments(reference=group.id)
+    payment = channel_payment(lock_payments(reference=group.id))
     refund = refund_request(
         payment=payment,
         reference=order.id,

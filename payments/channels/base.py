@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, Protocol
 
+from django.conf import settings
 from django.utils.translation import gettext_lazy as _
 
 from core.errors import Invalid
@@ -136,38 +137,59 @@ class Channel(Protocol):
 
 NOT_FOUND = "not_found"  # the code of a refusal for a key that the channel does not know
 
-_channels: dict[str, Channel] = {}
-_hooks: dict[str, "Hooks"] = {}
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Registered:
+    """A channel, under which name its notifications arrive, and in whose list its movements stand.
 
-@dataclass(frozen=True, slots=True)
-class Hooks:
-    """Where a channel's notifications arrive: under which name, and in what its address ends."""
+    `endpoint_id` answers what its own address for notifications ends in, empty where it has none
+    now. `listed_by` None: nobody lists its movements, and there is nothing to reconcile with.
+    """
 
+    channel: Channel
     told_by: str
     endpoint_id: Callable[[], str]
+    listed_by: str | None
+
+
+_channels: dict[str, Registered] = {}
 
 
 def register(
-    name: str, channel: Channel, *, endpoint_id: Callable[[], str] = str, told_by: str = ""
+    name: str,
+    channel: Channel,
+    *,
+    endpoint_id: Callable[[], str] = str,
+    told_by: str = "",
+    listed_by: str | None = "",
 ) -> None:
-    """Makes a channel known by its name.
+    """Makes a channel known by its name; not said otherwise, it tells and lists for itself."""
+    _channels[name] = Registered(
+        channel=channel,
+        told_by=told_by or name,
+        endpoint_id=endpoint_id,
+        listed_by=name if listed_by == "" else listed_by,
+    )
 
-    `endpoint_id` answers the id of its own endpoint, empty where it has none now; `told_by` names
-    the channel at whose endpoint its notifications arrive.
-    """
-    _channels[name] = channel
-    _hooks[name] = Hooks(told_by or name, endpoint_id)
+
+def listing_channels() -> list[str]:
+    """The names of the channels with a list of what they have moved."""
+    return sorted(name for name, known in _channels.items() if known.listed_by == name)
+
+
+def listed_with(name: str) -> list[str]:
+    """The names of the channels whose movements stand in that channel's list."""
+    return sorted(listed for listed, known in _channels.items() if known.listed_by == name)
 
 
 def endpoint_id_of(name: str) -> str:
     """What the address of a channel's notifications ends in; empty where none may arrive."""
-    return _hooks[name].endpoint_id() if name in _hooks else ""
+    return _channels[name].endpoint_id() if name in _channels else ""
 
 
 def told_by(name: str) -> str:
     """At whose endpoint a channel's notifications arrive."""
-    return _hooks[name].told_by if name in _hooks else name
+    return _channels[name].told_by if name in _channels else name
 
 
 def is_known(name: str) -> bool:
@@ -177,13 +199,20 @@ def is_known(name: str) -> bool:
 
 def slow_channels() -> list[str]:
     """The names of the channels whose money takes days."""
-    return sorted(name for name, channel in _channels.items() if channel.term)
+    return sorted(name for name, known in _channels.items() if known.channel.term)
+
+
+def capture_at(name: str) -> CaptureAt:
+    """When that channel takes money: as the settings say, where it can, else in its first way."""
+    can = channel_named(name).captures_at
+    wanted = settings.PAYMENT_CAPTURE_AT.get(name)
+    return CaptureAt(wanted) if wanted in can else can[0]
 
 
 def channel_named(name: str) -> Channel:
     """The channel of that name. Raises Invalid `payment.channel_unknown`."""
     try:
-        return _channels[name]
+        return _channels[name].channel
     except KeyError:
         raise Invalid(
             "payment.channel_unknown", _("There is no such way to pay."), channel=name

@@ -1,8 +1,9 @@
 """The sandbox channel: a provider of our own, spoken to over HTTP like any other."""
 
-from collections.abc import Mapping
+import csv
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
-from datetime import timedelta
+from datetime import date, datetime, timedelta
 from functools import cache
 from http import HTTPStatus
 from typing import Any
@@ -18,6 +19,7 @@ from payments.channels.base import (
     ChannelDown,
     ChannelRefused,
     Charge,
+    Movement,
     Notice,
     member_of,
     notice_document,
@@ -26,6 +28,9 @@ from payments.channels.base import (
 
 NAME, TRANSFER = "sandbox", "sandbox_transfer"
 TIMEOUT_SECONDS = 5
+ROWS_PER_PAGE = 1000
+KINDS = {"capture": "captured", "refund": "refund_succeeded"}
+TOTAL = "total"
 NOTICE_KINDS = {
     "payment.authorised": "authorised",
     "payment.captured": "captured",
@@ -33,6 +38,8 @@ NOTICE_KINDS = {
     "payment.closed": "closed",
     "refund.succeeded": "refund_succeeded",
     "refund.failed": "refund_failed",
+    "payout.paid": "payout_paid",
+    "payout.failed": "payout_failed",
 }
 
 
@@ -40,12 +47,12 @@ class Sandbox:
     """Speaks JSON over connections that are kept."""
 
     term: timedelta | None = None
-    captures_at: tuple[CaptureAt, ...] = (CaptureAt.ONCE,)
+    captures_at: tuple[CaptureAt, ...] = (CaptureAt.ONCE, CaptureAt.SHIPMENT)
 
     def create(self, charge: Charge) -> Answer:
         """Asks for a payment; the same key again answers the same payment."""
         return _payment(
-            _call(
+            call(
                 "POST",
                 "/payments",
                 key=charge.key,
@@ -59,7 +66,7 @@ class Sandbox:
 
     def query(self, key: str) -> Answer:
         """What became of a payment."""
-        return _payment(_call("GET", f"/payments/{key}"))
+        return _payment(call("GET", f"/payments/{key}"))
 
     def capture(self, key: str) -> Answer:
         """Takes what was authorised."""
@@ -72,12 +79,35 @@ class Sandbox:
     def refund(self, *, key: str, payment_key: str, amount_minor: int) -> Answer:
         """Asks for money back; the same key again answers the same refund."""
         return _refund(
-            _call("POST", "/refunds", key=key, payment_key=payment_key, amount_minor=amount_minor)
+            call("POST", "/refunds", key=key, payment_key=payment_key, amount_minor=amount_minor)
         )
 
     def query_refund(self, key: str) -> Answer:
         """What became of a refund."""
-        return _refund(_call("GET", f"/refunds/{key}"))
+        return _refund(call("GET", f"/refunds/{key}"))
+
+    def movements(self, since: datetime) -> Iterator[Movement]:
+        """What has been captured and given back since then, page by page, the oldest first."""
+        cursor = "0"
+        while cursor:
+            asked = {"since": since.isoformat(), "limit": str(ROWS_PER_PAGE), "cursor": cursor}
+            page = call("GET", f"/transactions?{httpx.QueryParams(asked)}")
+            yield from (_movement(row, amount_minor=row["amount_minor"]) for row in page["data"])
+            cursor = page["next_cursor"]
+
+    def report(self, day: date) -> list[Movement]:
+        """The rows of a day's settlement file. Raises ChannelDown where they miss their totals."""
+        rows = list(csv.DictReader(_ask("GET", f"/settlements/{day}.csv").text.splitlines()))
+        movements = [
+            _movement(row, amount_minor=abs(int(row["gross_minor"])))
+            for row in rows
+            if row["id"] != TOTAL
+        ]
+        if _totals(row for row in rows if row["id"] == TOTAL) != _totals(
+            row for row in rows if row["id"] != TOTAL
+        ):
+            raise ChannelDown(f"the settlement file of {day} does not sum up")
+        return movements
 
     def verify(self, body: bytes, headers: Mapping[str, str]) -> str:
         """By any of the secrets that are in use."""
@@ -95,11 +125,12 @@ class Sandbox:
             ref=member_of(document, "ref", str),
             amount_minor=member_of(document, "amount_minor", int),
             currency=member_of(document, "currency", str),
+            failure_code=str(document.get("failure") or ""),
         )
 
     def _change(self, key: str, verb: str) -> Answer:
         try:
-            return _payment(_call("POST", f"/payments/{key}/{verb}"))
+            return _payment(call("POST", f"/payments/{key}/{verb}"))
         except ChannelRefused as refusal:
             if "payment" in refusal.facts:  # too late for that, and here is how it stands
                 return _payment(refusal.facts["payment"])
@@ -136,7 +167,13 @@ def _client() -> httpx.Client:
     return httpx.Client(timeout=TIMEOUT_SECONDS, trust_env=False)
 
 
-def _call(method: str, path: str, **members: Any) -> dict[str, Any]:
+def call(method: str, path: str, **members: Any) -> dict[str, Any]:
+    """Speaks to the provider and answers its document. Raises ChannelDown, ChannelRefused."""
+    return _document(_ask(method, path, **members))
+
+
+def _ask(method: str, path: str, **members: Any) -> httpx.Response:
+    """An answer that is a success. Raises ChannelDown, ChannelRefused."""
     try:
         response = _client().request(
             method,
@@ -144,14 +181,22 @@ def _call(method: str, path: str, **members: Any) -> dict[str, Any]:
             json=members or None,
             timeout=limit(TIMEOUT_SECONDS),
         )
-        document: dict[str, Any] = response.json()
-    except (httpx.HTTPError, ValueError) as error:
+    except httpx.HTTPError as error:
         raise ChannelDown(repr(error)) from error
     if response.is_success:
-        return document
+        return response
+    document = _document(response)
     if response.is_server_error or response.status_code == HTTPStatus.TOO_MANY_REQUESTS:
         raise ChannelDown(f"{response.status_code} {document}")
     raise ChannelRefused(document.pop("error", str(response.status_code)), **document)
+
+
+def _document(response: httpx.Response) -> dict[str, Any]:
+    try:
+        document: dict[str, Any] = response.json()
+    except ValueError as error:
+        raise ChannelDown(repr(error)) from error
+    return document
 
 
 def _payment(document: dict[str, Any]) -> Answer:
@@ -175,5 +220,27 @@ def _refund(document: dict[str, Any]) -> Answer:
     )
 
 
+def _movement(row: dict[str, Any], *, amount_minor: int) -> Movement:
+    return Movement(
+        kind=KINDS[row["kind"]],
+        key=row["key"],
+        ref=row["ref"],
+        amount_minor=amount_minor,
+        currency=row["currency"],
+        fee_minor=int(row["fee_minor"]),
+        at=datetime.fromisoformat(row["at"]),
+    )
+
+
+def _totals(rows: Iterable[dict[str, Any]]) -> dict[str, tuple[int, int, int]]:
+    """Gross, fee and net per currency."""
+    sums: dict[str, tuple[int, int, int]] = {}
+    for row in rows:
+        gross, fee, net = sums.get(row["currency"], (0, 0, 0))
+        more_gross, more_fee, more_net = (int(row[f"{n}_minor"]) for n in ("gross", "fee", "net"))
+        sums[row["currency"]] = (gross + more_gross, fee + more_fee, net + more_net)
+    return sums
+
+
 register(NAME, Sandbox(), endpoint_id=lambda: settings.SANDBOX_ENDPOINT_ID)
-register(TRANSFER, Transfer(), told_by=NAME)
+register(TRANSFER, Transfer(), listed_by=NAME, told_by=NAME)

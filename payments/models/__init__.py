@@ -1,17 +1,48 @@
-"""All money: payments and attempts, refunds, the ledger."""
+"""All money: payments and attempts, refunds, the ledger, settlement, what channels list of it."""
 
 from payments.models.ledger import LedgerAccount, LedgerEntry, LedgerTransaction
-from payments.models.payment import Attempt, ChannelFact, Payment, PaymentShare
+from payments.models.payment import Attempt, Capture, ChannelFact, Payment, PaymentShare
+from payments.models.reconcile import (
+    ChannelRecord,
+    Difference,
+    DifferenceResolution,
+    ReconciliationDay,
+    ReconciliationRun,
+    ReconciliationTotal,
+)
 from payments.models.refund import Refund, RefundShare
+from payments.models.settlement import (
+    MerchantAccount,
+    Payout,
+    PayoutApproval,
+    PayoutFact,
+    PayoutHold,
+    Statement,
+    StatementEntry,
+)
 
 __all__ = [
     "Attempt",
+    "Capture",
     "ChannelFact",
+    "ChannelRecord",
+    "Difference",
+    "DifferenceResolution",
     "LedgerAccount",
     "LedgerEntry",
     "LedgerTransaction",
+    "MerchantAccount",
     "Payment",
     "PaymentShare",
+    "Payout",
+    "PayoutApproval",
+    "PayoutFact",
+    "PayoutHold",
+    "ReconciliationDay",
+    "ReconciliationRun",
+    "ReconciliationTotal",
     "Refund",
     "RefundShare",
+    "Statement",
+    "StatementEntry",
 ]

@@ -1,4 +1,4 @@
-"""A payment, whose money it is, the attempts to get it, and what channels say."""
+"""A payment, whose money it is, the attempts to get it, its captures, and what channels say."""
 
 from typing import Any
 
@@ -9,6 +9,7 @@ from accounts.models import Merchant
 from core.fsm import Stateful
 from core.sharding import GroupModel
 from payments import states
+from payments.channels.base import CaptureAt
 
 
 class Payment(Stateful):
@@ -18,9 +19,16 @@ class Payment(Stateful):
     not failed.
     """
 
+    class Tender(models.TextChoices):
+        """What it is paid with."""
+
+        CHANNEL = "channel"
+        STORE_CREDIT = "store_credit"
+
     machine = states.PAYMENT
 
     reference = models.BigIntegerField(db_index=True)
+    tender = models.CharField(max_length=12, choices=Tender, default=Tender.CHANNEL)
     currency = models.CharField(max_length=3)
     amount_minor = models.BigIntegerField()
     captured_minor = models.BigIntegerField(default=0)
@@ -65,9 +73,11 @@ class Payment(Stateful):
 
 
 class PaymentShare(GroupModel):
-    """How much of a payment belongs to one order, and how much of that has gone back.
+    """How much of a payment belongs to one order, and what became of that, in minor units.
 
-    0 where the whole order was called off before the payment.
+    The amount is 0 where the whole order was called off before the payment. What was promised
+    (`authorised_minor`) is taken (`captured_minor`) or let go (`voided_minor`), in parts or at once;
+    `refunded_minor` of what was taken has gone back.
     """
 
     payment = models.ForeignKey(Payment, on_delete=models.PROTECT, related_name="shares")
@@ -76,6 +86,9 @@ class PaymentShare(GroupModel):
         Merchant, on_delete=models.PROTECT, related_name="+", db_index=False
     )
     amount_minor = models.BigIntegerField()
+    authorised_minor = models.BigIntegerField(default=0, db_default=0)
+    captured_minor = models.BigIntegerField(default=0, db_default=0)
+    voided_minor = models.BigIntegerField(default=0, db_default=0)
     refunded_minor = models.BigIntegerField(default=0)
 
     class Meta:
@@ -88,25 +101,44 @@ class PaymentShare(GroupModel):
                 condition=Q(amount_minor__gte=0), name="payments_share_amount_not_negative"
             ),
             models.CheckConstraint(
-                condition=Q(refunded_minor__gte=0) & Q(refunded_minor__lte=F("amount_minor")),
+                condition=Q(refunded_minor__gte=0) & Q(refunded_minor__lte=F("captured_minor")),
                 name="payments_share_refund_bounds",
+            ),
+            models.CheckConstraint(
+                condition=Q(captured_minor__gte=0)
+                & Q(voided_minor__gte=0)
+                & Q(amount_minor__gte=F("captured_minor") + F("voided_minor")),
+                name="payments_share_capture_bounds",
+            ),
+            models.CheckConstraint(
+                condition=Q(authorised_minor__gte=0) & Q(authorised_minor__lte=F("amount_minor")),
+                name="payments_share_authorised_bounds",
             ),
         ]
 
     def __str__(self) -> str:
         return f"share of order {self.order_id}"
 
+    @property
+    def open_minor(self) -> int:
+        """What has been neither taken nor let go."""
+        return self.amount_minor - self.captured_minor - self.voided_minor
+
 
 class Attempt(Stateful):
     """One try at a channel; its id as text is the key towards the channel.
 
-    `is_excess` says that its money came on top of a capture and goes back.
+    `is_excess` says that its money came on top of a capture and goes back. `capture_at` says when
+    the money is taken that the channel has promised.
     """
 
     machine = states.ATTEMPT
 
     payment = models.ForeignKey(Payment, on_delete=models.PROTECT, related_name="attempts")
     channel = models.CharField(max_length=30)
+    capture_at = models.CharField(
+        max_length=8, default=CaptureAt.ONCE.value, db_default=CaptureAt.ONCE.value
+    )
     amount_minor = models.BigIntegerField()
     currency = models.CharField(max_length=3)
     token = models.CharField(max_length=100, blank=True)
@@ -144,6 +176,16 @@ class Attempt(Stateful):
     def is_live(self) -> bool:
         """True until its outcome is known."""
         return self.status in states.ATTEMPT.waiting
+
+    @property
+    def captures_later(self) -> bool:
+        """True where its money is taken per order, as the goods move."""
+        return self.capture_at != CaptureAt.ONCE
+
+    @property
+    def may_still_pay(self) -> bool:
+        """True while it can bring money: its outcome is not known, or what it promised not taken."""
+        return self.is_live or (self.status == "succeeded" and self.captures_later)
 
     @property
     def channel_key(self) -> str:
@@ -186,8 +228,84 @@ class Attempt(Stateful):
         """The channel takes no money for it any more."""
 
 
+class Capture(Stateful):
+    """Taking one order's part of money that was promised. `tries` counts how often it was asked for.
+
+    `is_last`: the channel may let go of the rest.
+    """
+
+    machine = states.CAPTURE
+
+    payment = models.ForeignKey(Payment, on_delete=models.PROTECT, related_name="captures")
+    attempt = models.ForeignKey(Attempt, on_delete=models.PROTECT, related_name="captures")
+    order_id = models.BigIntegerField(db_index=True)
+    merchant = models.ForeignKey(
+        Merchant, on_delete=models.PROTECT, related_name="+", db_index=False
+    )
+    request_key = models.CharField(max_length=100)
+    amount_minor = models.BigIntegerField()
+    currency = models.CharField(max_length=3)
+    is_last = models.BooleanField(default=False)
+    tries = models.SmallIntegerField(default=1)
+    channel_ref = models.CharField(max_length=100, blank=True)
+    failure_code = models.CharField(max_length=100, blank=True)
+
+    class Meta:
+        constraints = [
+            *GroupModel.Meta.constraints,
+            models.UniqueConstraint(
+                fields=["shard_key", "request_key"], name="payments_capture_request_once"
+            ),
+            models.CheckConstraint(
+                condition=Q(amount_minor__gt=0), name="payments_capture_amount_positive"
+            ),
+        ]
+        indexes = [
+            models.Index(
+                fields=["status_changed_at"],
+                condition=Q(status="requested"),
+                name="payments_capture_unknown",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"capture {self.pk}"
+
+    @property
+    def channel_key(self) -> str:
+        """What the channel knows this try by; a retry needs a new name, or the first answers."""
+        return str(self.id) if self.tries == 1 else f"{self.id}.{self.tries}"
+
+    def stream(self) -> tuple[str, int]:
+        """The payment's, as its attempts'."""
+        return "payment", self.payment_id
+
+    def event_payload(self) -> dict[str, Any]:
+        """Whose money is taken, how much."""
+        return {
+            "capture_id": str(self.id),
+            "payment_id": str(self.payment_id),
+            "reference": str(self.payment.reference),
+            "order_id": str(self.order_id),
+            "currency": self.currency,
+            "amount_minor": self.amount_minor,
+        }
+
+    @states.CAPTURE.transition("succeed")
+    def succeed(self) -> None:
+        """The channel took it."""
+
+    @states.CAPTURE.transition("fail")
+    def fail(self) -> None:
+        """The channel would not take it."""
+
+    @states.CAPTURE.transition("retry")
+    def retry(self) -> None:
+        """The channel shall be asked once more."""
+
+
 class ChannelFact(GroupModel):
-    """One thing that a channel said about an attempt or a refund. Append-only.
+    """One thing that a channel said about an attempt, a capture or a refund. Append-only.
 
     States are a fold over these rows, so neither the order of arrival nor a repetition matters.
     """
@@ -197,6 +315,7 @@ class ChannelFact(GroupModel):
 
         AUTHORISED = "authorised"
         CAPTURED = "captured"
+        CAPTURE_FAILED = "capture_failed"
         FAILED = "failed"
         CLOSED = "closed"
         REFUND_SUCCEEDED = "refund_succeeded"
@@ -208,8 +327,10 @@ class ChannelFact(GroupModel):
         ANSWER = "answer"
         WEBHOOK = "webhook"
         QUERY = "query"
+        RECON = "recon"
 
     attempt = models.ForeignKey(Attempt, on_delete=models.PROTECT, null=True, related_name="facts")
+    capture = models.ForeignKey(Capture, on_delete=models.PROTECT, null=True, related_name="facts")
     refund = models.ForeignKey(
         "payments.Refund", on_delete=models.PROTECT, null=True, related_name="facts"
     )
@@ -229,8 +350,9 @@ class ChannelFact(GroupModel):
                 name="payments_channelfact_once",
             ),
             models.CheckConstraint(
-                condition=Q(attempt__isnull=False, refund__isnull=True)
-                | Q(attempt__isnull=True, refund__isnull=False),
+                condition=Q(attempt__isnull=False, capture__isnull=True, refund__isnull=True)
+                | Q(attempt__isnull=True, capture__isnull=False, refund__isnull=True)
+                | Q(attempt__isnull=True, capture__isnull=True, refund__isnull=False),
                 name="payments_channelfact_one_subject",
             ),
         ]

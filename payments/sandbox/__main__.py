@@ -2,17 +2,23 @@
 
 import logging
 
-from . import notifier, payments, process, refunds, transactions
+from . import faults, notifier, payments, payouts, process, refunds, settlements, transactions
 from .api import Api
 from .book import Book
+from .faults import Faults
 from .notifier import Notifier
 from .page import PayPage
 from .payments import Payments
+from .payouts import Payouts
 from .refunds import Refunds
 from .server import Server
+from .settlements import Settlements
 from .timer import Timer
 
-SCHEMAS = (notifier.SCHEMA, payments.SCHEMA, refunds.SCHEMA, transactions.SCHEMA)
+SCHEMAS = [
+    part.SCHEMA
+    for part in (notifier, payments, refunds, payouts, transactions, faults, settlements)
+]
 
 
 def main() -> None:
@@ -27,8 +33,15 @@ def main() -> None:
         public_url=arguments.public_url or f"http://{arguments.host}:{arguments.port}",
         slow_seconds=arguments.slow_seconds,
     )
-    api, page = Api(all_payments, Refunds(book)), PayPage(all_payments)
-    server = Server((arguments.host, arguments.port), [*api.routes(), *page.routes()])
+    all_faults = Faults(book)
+    edges = (
+        Api(all_payments, Refunds(book), Payouts(book), all_faults),
+        PayPage(all_payments),
+        Settlements(book),
+        all_faults,
+    )
+    routes = [route for edge in edges for route in edge.routes()]
+    server = Server((arguments.host, arguments.port), routes)
     Notifier(book, arguments.notify_url, arguments.secret).start()
     Timer(all_payments).start()
     process.serve(server)

@@ -7,12 +7,16 @@ from http import HTTPStatus
 from typing import Any
 
 from . import fields, transactions
+from .faults import Faults
 from .payments import OUTCOMES, NewPayment, Payment, Payments
+from .payouts import NewPayout, Payouts
 from .refunds import Refunds
 from .server import Answer, Request, Route, bad_request, json_answer
 
 CURRENCY = re.compile(r"[A-Z]{3}")
 WEB_ADDRESS = re.compile(r"https?://[A-Za-z0-9.:\[\]_-]{1,255}(?:[/?#][!-~]{0,2000})?")
+IBAN = re.compile(r"[A-Z]{2}[0-9]{2}[A-Z0-9]{11,30}")
+HOLDER = re.compile(r"[^\x00-\x1f]{1,70}")
 WHOLE_NUMBER = re.compile(r"[0-9]{1,15}")
 LARGEST_AMOUNT_MINOR = 2**53
 CAPTURES = ("automatic", "manual")
@@ -20,21 +24,31 @@ PAGE_LIMIT = 1000
 
 
 class Api:
-    def __init__(self, payments: Payments, refunds: Refunds) -> None:
+    def __init__(
+        self, payments: Payments, refunds: Refunds, payouts: Payouts, faults: Faults
+    ) -> None:
         self._payments = payments
         self._refunds = refunds
+        self._payouts = payouts
+        self._faults = faults
 
     def routes(self) -> list[Route]:
-        return [
-            Route("GET", "/healthz", self.health),
+        money = [
             Route("POST", "/payments", self.create),
             Route("GET", "/payments/{}", self.payment),
             Route("POST", "/payments/{}/capture", self.capture),
             Route("POST", "/payments/{}/close", self.close),
             Route("POST", "/refunds", self.refund),
             Route("GET", "/refunds/{}", self.refund_of_key),
+            Route("POST", "/payouts", self.payout),
+            Route("GET", "/payouts/{}", self.payout_of_key),
             Route("GET", "/transactions", self.transactions),
+        ]
+        return [
+            Route("GET", "/healthz", self.health),
             Route("POST", "/control/release", self.release),
+            Route("POST", "/control/release_payout", self.release_payout),
+            *[self._faults.spoiled(route) for route in money],
         ]
 
     def health(self, request: Request) -> Answer:
@@ -68,6 +82,25 @@ class Api:
 
     def refund_of_key(self, request: Request) -> Answer:
         return json_answer(asdict(self._refunds.get(request.name)))
+
+    def payout(self, request: Request) -> Answer:
+        members = request.members()
+        payout, is_new = self._payouts.request(
+            NewPayout(
+                key=fields.key(members),
+                amount_minor=_amount_minor(members),
+                currency=fields.text(members, "currency", CURRENCY, "three capital letters"),
+                holder=fields.text(members, "holder", HOLDER, "1 to 70 characters"),
+                iban=fields.text(members, "iban", IBAN, "an IBAN without spaces"),
+            )
+        )
+        return json_answer(asdict(payout), HTTPStatus.CREATED if is_new else HTTPStatus.OK)
+
+    def payout_of_key(self, request: Request) -> Answer:
+        return json_answer(asdict(self._payouts.get(request.name)))
+
+    def release_payout(self, request: Request) -> Answer:
+        return json_answer(asdict(self._payouts.release(fields.key(request.members()))))
 
     def transactions(self, request: Request) -> Answer:
         """`next_cursor` asks for the next page, and is null on the last."""

@@ -9,7 +9,8 @@ from typing import Any
 
 from . import transactions
 from .book import Book, now, stamp
-from .notifier import announce, hasten
+from .faults import announce
+from .notifier import hasten
 from .server import RequestError, not_found
 
 SETTLE_BATCH = 100

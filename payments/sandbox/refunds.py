@@ -8,7 +8,7 @@ from typing import Any
 
 from . import payments, transactions
 from .book import Book, now
-from .notifier import announce
+from .faults import announce
 from .server import RequestError, not_found
 
 SCHEMA = """

@@ -4,7 +4,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.db.models import F
+from django.db.models import F, QuerySet
 from django.utils.translation import gettext_lazy as _
 
 from accounts.actors import Actor
@@ -15,23 +15,24 @@ from core.locks import require_locked
 from core.outbox import Fact, emit
 from core.write import Write
 from payments import states
-from payments.channels.base import Answer, channel_named
+from payments.channels.base import Answer, capture_at, channel_named
+from payments.fold import attempt_verb
 from payments.locks import lock_attempt, lock_payments_of
 from payments.models import Attempt, ChannelFact, Payment, PaymentShare
 from payments.selectors import live_attempt, open_attempts
-from payments.services.facts import KIND_OF_STATUS, Said, fact_insert, kinds_of, said_by_answer
+from payments.services.facts import (
+    KIND_OF_STATUS,
+    Said,
+    fact_insert,
+    kinds_of,
+    refusal,
+    said_by_answer,
+)
 from payments.services.ledger import Leg, post
 from payments.services.refund import refund_request
 
 Kind = ChannelFact.Kind
 
-# What is said of an attempt, the strongest first: it decides, whatever came before or after it.
-RANKED = (
-    (Kind.CAPTURED, "succeed"),
-    (Kind.CLOSED, "close"),
-    (Kind.FAILED, "fail"),
-    (Kind.AUTHORISED, "process"),
-)
 STEP_OF_STATUS = {"requires_action": "require_action", "processing": "process"}
 
 
@@ -158,6 +159,7 @@ def attempt_start(
         token=token,
         expires_at=expires_at,
         return_url=return_url,
+        capture_at=capture_at(channel),
     )
     start([attempt], verb="start", actor=actor)
     return attempt
@@ -236,11 +238,13 @@ def attempt_tell(*, attempt: Attempt, said: Said, actor: Actor) -> None:
     payment; one on top of another goes back at once, and so does what was called off meanwhile.
     Emits `attempt.…`, `payment.…`, `refund.…`. Raises Conflict `fact.…` before anything is written.
     """
+    if said.kind == Kind.CAPTURED and attempt.captures_later:
+        _refuse_taken(attempt, said)
     fact = fact_insert(attempt, said)
     if fact is None:
         return
     kinds = kinds_of(attempt)
-    verb = next(verb for kind, verb in RANKED if kind in kinds)
+    verb = attempt_verb(kinds, captures_later=attempt.captures_later)
     if attempt.status != states.ATTEMPT.edge(verb).target:
         _fire_outcome(attempt, verb, said, actor)
     if fact.kind == Kind.CAPTURED:
@@ -249,29 +253,65 @@ def attempt_tell(*, attempt: Attempt, said: Said, actor: Actor) -> None:
         _fold_authorisation(attempt, actor)
 
 
+def _refuse_taken(attempt: Attempt, said: Said) -> None:
+    """All of it at once, where a part was taken before, is not what the channel was asked for."""
+    if attempt.captures.filter(status="succeeded").exists():
+        raise refusal("fact.twice", attempt, said)
+
+
 def _fire_outcome(attempt: Attempt, verb: str, said: Said, actor: Actor) -> None:
     fields = {
         "channel_ref": said.channel_ref,
         "failure_code": said.failure_code or attempt.failure_code,
-        "is_excess": verb == "succeed" and attempt.payment.status == "captured",
+        "is_excess": verb == "succeed" and _has_paid_before(attempt),
     }
     fire(attempt, verb=verb, actor=actor, reason=said.failure_code, fields=fields)
 
 
+def _has_paid_before(attempt: Attempt) -> bool:
+    """Another try has brought the money, or its promise."""
+    payment = attempt.payment
+    if payment.status == "captured":
+        return True
+    others = payment.attempts.filter(status="succeeded", shard_key=payment.shard_key)
+    return payment.status == "authorised" and others.exclude(pk=attempt.pk).exists()
+
+
 def _fold_authorisation(attempt: Attempt, actor: Actor) -> None:
     """A promise holds while its attempt lives; when it falls, so does the payment."""
-    verb = "authorise" if attempt.is_live else "close"
-    if states.PAYMENT.may(verb, attempt.payment.status):
-        fire(attempt.payment, verb=verb, actor=actor)
+    payment = attempt.payment
+    if attempt.is_excess or (attempt.captures_later and payment.status == "closed"):
+        if attempt.status == "succeeded":
+            attempts_ask_close([attempt])
+    elif attempt.is_live or attempt.status == "succeeded":
+        _fire_if_possible(payment, "authorise", attempt, actor)
+    else:
+        _let_go(payment)
+        _fire_if_possible(payment, "capture" if payment.captured_minor else "close", attempt, actor)
+
+
+def _fire_if_possible(payment: Payment, verb: str, attempt: Attempt, actor: Actor) -> None:
+    if states.PAYMENT.may(verb, payment.status):
+        if verb == "authorise" and attempt.captures_later:
+            _shares(payment).update(authorised_minor=F("amount_minor"))
+        payload = {"attempt_id": str(attempt.id), "open_attempt_id": None}
+        fire(payment, verb=verb, actor=actor, payload=payload)
+
+
+def _let_go(payment: Payment) -> None:
+    """What was promised and has not been taken will not come."""
+    if payment.status == "authorised":
+        _shares(payment).update(voided_minor=F("amount_minor") - F("captured_minor"))
+
+
+def _shares(payment: Payment) -> QuerySet[PaymentShare]:
+    return PaymentShare.objects.filter(payment=payment, shard_key=payment.shard_key)
 
 
 def _capture(attempt: Attempt, fact: ChannelFact, actor: Actor) -> None:
     """The money is real: it is counted and booked, whatever became of the payment meanwhile."""
     payment = attempt.payment
-    Payment.objects.filter(pk=payment.pk, shard_key=payment.shard_key).update(
-        captured_minor=F("captured_minor") + fact.amount_minor
-    )
-    payment.captured_minor += fact.amount_minor
+    money_count(payment, fact.amount_minor)
     post(
         shard_key=payment.shard_key,
         kind="capture",
@@ -282,10 +322,20 @@ def _capture(attempt: Attempt, fact: ChannelFact, actor: Actor) -> None:
     )
     if attempt.is_excess:
         _give_back_excess(attempt, actor)
-    else:
-        _give_back_reduced(attempt, actor)
-        payload = {"attempt_id": str(attempt.id), "open_attempt_id": _live_attempt_id(payment)}
-        fire(payment, verb="capture", actor=actor, payload=payload)
+        return
+    _shares(payment).update(captured_minor=F("amount_minor"), voided_minor=0)
+    _give_back_reduced(attempt, actor)
+    payload = {"attempt_id": str(attempt.id), "open_attempt_id": _live_attempt_id(payment)}
+    fire(payment, verb="capture", actor=actor, payload=payload)
+
+
+def money_count(payment: Payment, amount_minor: int) -> None:
+    """Counts money that has come for a locked payment. Part of a service."""
+    require_locked(payment)
+    Payment.objects.filter(pk=payment.pk, shard_key=payment.shard_key).update(
+        captured_minor=F("captured_minor") + amount_minor
+    )
+    payment.captured_minor += amount_minor
 
 
 def _capture_legs(attempt: Attempt) -> list[Leg]:

@@ -7,9 +7,10 @@ from django.utils.translation import gettext_lazy as _
 from core import clock
 from core.errors import Conflict
 from payments.channels.base import Answer
-from payments.models import Attempt, ChannelFact, Refund
+from payments.models import Attempt, Capture, ChannelFact, Refund
 
 Kind = ChannelFact.Kind
+Subject = Attempt | Capture | Refund
 
 KIND_OF_STATUS = {
     "authorised": Kind.AUTHORISED,
@@ -17,6 +18,7 @@ KIND_OF_STATUS = {
     "failed": Kind.FAILED,
     "closed": Kind.CLOSED,
 }
+KIND_OF_CAPTURE_STATUS = {"succeeded": Kind.CAPTURED, "failed": Kind.CAPTURE_FAILED}
 KIND_OF_REFUND_STATUS = {"succeeded": Kind.REFUND_SUCCEEDED, "failed": Kind.REFUND_FAILED}
 MOVES_MONEY = (Kind.CAPTURED, Kind.REFUND_SUCCEEDED)
 
@@ -45,15 +47,15 @@ def said_by_answer(answer: Answer, kind: str, *, key: str, origin: str) -> Said:
     )
 
 
-def fact_insert(subject: Attempt | Refund, said: Said) -> ChannelFact | None:
-    """Keeps a statement about a locked attempt or refund; None when it was known.
+def fact_insert(subject: Subject, said: Said) -> ChannelFact | None:
+    """Keeps a statement about a locked attempt, capture or refund; None when it was known.
 
     Raises Conflict, before anything is written: `fact.amount` for another amount or currency,
     `fact.reference` when the reference was another's, `fact.twice` for money moved a second time.
     """
     if (said.amount_minor, said.currency) != (subject.amount_minor, subject.currency):
-        raise _refusal("fact.amount", subject, said)
-    role = "attempt" if isinstance(subject, Attempt) else "refund"
+        raise refusal("fact.amount", subject, said)
+    role = subject.machine.noun
     channel = subject.channel if isinstance(subject, Attempt) else subject.attempt.channel
     known = ChannelFact.objects.filter(
         shard_key=subject.shard_key,
@@ -63,10 +65,10 @@ def fact_insert(subject: Attempt | Refund, said: Said) -> ChannelFact | None:
     ).first()
     if known:
         if getattr(known, f"{role}_id") != subject.id:
-            raise _refusal("fact.reference", subject, said)
+            raise refusal("fact.reference", subject, said)
         return None
     if said.kind in MOVES_MONEY and subject.facts.filter(kind=said.kind).exists():
-        raise _refusal("fact.twice", subject, said)
+        raise refusal("fact.twice", subject, said)
     fact = ChannelFact.build(
         subject.shard_key,
         channel=channel,
@@ -82,12 +84,13 @@ def fact_insert(subject: Attempt | Refund, said: Said) -> ChannelFact | None:
     return fact
 
 
-def kinds_of(subject: Attempt | Refund) -> set[str]:
+def kinds_of(subject: Subject) -> set[str]:
     """What has been said of it so far."""
     return set(subject.facts.values_list("kind", flat=True))
 
 
-def _refusal(code: str, subject: Attempt | Refund, said: Said) -> Conflict:
+def refusal(code: str, subject: Subject, said: Said) -> Conflict:
+    """What a channel says that can't be true of what it was asked."""
     return Conflict(
         code,
         _("What the channel says does not fit what it was asked."),

@@ -13,15 +13,17 @@ from core.hooks import hook_settle
 from core.models import Hook
 from core.outbox import Postpone
 from payments.channels.base import Notice, channel_named, told_by
-from payments.locks import lock_attempt, lock_refund
-from payments.models import ChannelFact
+from payments.locks import lock_attempt, lock_payout, lock_refund
+from payments.models import ChannelFact, PayoutFact
 from payments.services.collect import attempt_tell
 from payments.services.facts import Said
+from payments.services.payout import PayoutSaid, payout_tell
 from payments.services.refund import refund_tell
 
 Kind = ChannelFact.Kind
 
 ABOUT_REFUNDS = (Kind.REFUND_SUCCEEDED, Kind.REFUND_FAILED)
+ABOUT_PAYOUTS = {"payout_paid": PayoutFact.Kind.PAID, "payout_failed": PayoutFact.Kind.FAILED}
 # A notice may be faster than our own commit; after this it is about nothing of ours.
 PATIENCE = timedelta(minutes=10)
 PAUSE_SECONDS = 5
@@ -35,8 +37,8 @@ def hook_process(*, hook_id: int, actor: Actor) -> Hook:
 
     `ignored`: a kind that says nothing to us. `review`: it does not fit what was asked; nothing is
     changed. `unmatched`: about nothing of ours, after ten minutes of patience, during which this
-    raises Postpone. Locks the payment, then the attempt or the refund. Emits as `attempt_tell()`
-    and `refund_tell()` do.
+    raises Postpone. Locks the payment, then the attempt or the refund; or the merchant, then the
+    payout. Emits as `attempt_tell()`, `refund_tell()` and `payout_tell()` do.
     """
     hook = Hook.objects.get(pk=hook_id)
     if hook.state != Hook.State.RECEIVED:
@@ -56,9 +58,11 @@ def hook_process(*, hook_id: int, actor: Actor) -> Hook:
 
 def _take(hook: Hook) -> Hook.State:
     notice = channel_named(hook.channel).notice(bytes(hook.payload))
+    actor = Actor(Role.CHANNEL, hook.channel)
+    if notice and notice.kind in ABOUT_PAYOUTS:
+        return _take_payout(notice, actor)
     if notice is None or notice.kind not in Kind.values:
         return Hook.State.IGNORED
-    actor = Actor(Role.CHANNEL, hook.channel)
     if notice.kind in ABOUT_REFUNDS:
         refund = lock_refund(_object_id(notice))
         _require_own(refund.attempt.channel, hook)
@@ -70,11 +74,32 @@ def _take(hook: Hook) -> Hook.State:
     return Hook.State.PROCESSED
 
 
+def _take_payout(notice: Notice, actor: Actor) -> Hook.State:
+    """Our key of a payout's try is its id, from the second on with the number of the try."""
+    number, _dot, try_number = notice.key.partition(".")
+    said = PayoutSaid(
+        kind=ABOUT_PAYOUTS[notice.kind],
+        try_number=_id(try_number) if try_number else 1,
+        amount_minor=notice.amount_minor,
+        currency=notice.currency,
+        channel_ref=notice.ref[:LONGEST_REFERENCE],
+        origin=ChannelFact.Origin.WEBHOOK,
+        failure_code=notice.failure_code[:LONGEST_REFERENCE],
+    )
+    payout_tell(payout=lock_payout(_id(number)), said=said, actor=actor)
+    return Hook.State.PROCESSED
+
+
+def _id(number: str) -> int:
+    """0, which is nobody's, for what we never gave."""
+    ours = number.isascii() and number.isdecimal() and int(number) <= LARGEST_ID
+    return int(number) if ours else 0
+
+
 def _object_id(notice: Notice) -> int:
     """Our id in the key; 0, which is nobody's, for a key that we never gave."""
     number, _, try_number = notice.key.partition(".")
-    ours = number.isascii() and number.isdecimal() and int(number) <= LARGEST_ID
-    return int(number) if ours and (notice.kind in ABOUT_REFUNDS or not try_number) else 0
+    return _id(number) if notice.kind in ABOUT_REFUNDS or not try_number else 0
 
 
 def _require_own(channel: str, hook: Hook) -> None:

@@ -23,6 +23,8 @@ CHART: dict[str, tuple[LedgerAccount.Kind, int | None]] = {
     "commission_income": (Kind.INCOME, None),
     "tax_payable": (Kind.LIABILITY, None),
     "refunds_in_flight": (Kind.LIABILITY, 0),
+    "voucher_cost": (Kind.EXPENSE, None),
+    "payouts_in_flight": (Kind.LIABILITY, 0),
     "chargeback_loss": (Kind.EXPENSE, None),
     "rounding": (Kind.EXPENSE, None),
 }

@@ -10,7 +10,6 @@ from core.command import command
 from core.errors import Conflict, Invalid
 from core.fsm import fire, start
 from core.locks import require_locked
-from core.money import prorate_half_up
 from payments import states
 from payments.channels.base import Answer
 from payments.locks import lock_refund
@@ -22,9 +21,9 @@ from payments.models import (
     Refund,
     RefundShare,
 )
-from payments.selectors import Accrual, accruals_by_order, credits_by_order
 from payments.services.facts import KIND_OF_REFUND_STATUS, Said, fact_insert, said_by_answer
 from payments.services.ledger import Leg, post, reverse
+from payments.services.split import refund_leg, way_back
 
 Kind = ChannelFact.Kind
 
@@ -116,8 +115,8 @@ def _parts(
     if attempt.is_excess:
         return [(None, None, attempt.amount_minor)]
     return [
-        (share.order_id, share.merchant_id, share.amount_minor - share.refunded_minor)
-        for share in payment.shares.filter(refunded_minor__lt=F("amount_minor")).order_by("pk")
+        (share.order_id, share.merchant_id, share.captured_minor - share.refunded_minor)
+        for share in payment.shares.filter(refunded_minor__lt=F("captured_minor")).order_by("pk")
     ]
 
 
@@ -128,7 +127,7 @@ def _take(refund: Refund, actor: Actor) -> None:
         shard_key=refund.shard_key,
         kind="refund_approved",
         ref=_try_ref(refund),
-        legs=_way_back(refund),
+        legs=way_back(refund),
         actor=actor,
     )
 
@@ -166,7 +165,7 @@ def _count(refund: Refund, sign: int) -> None:
         counted = payment.shares.filter(
             Q(order_id=part.order_id, merchant=part.merchant_id),
             shard_key=payment.shard_key,
-            refunded_minor__lte=F("amount_minor") - part_minor,
+            refunded_minor__lte=F("captured_minor") - part_minor,
         ).update(refunded_minor=F("refunded_minor") + part_minor)
         if not counted:
             raise _exceeds(payment)
@@ -179,58 +178,6 @@ def _exceeds(payment: Payment) -> Invalid:
         payment_id=str(payment.id),
         captured_minor=payment.captured_minor,
         refunded_minor=payment.refunded_minor,
-    )
-
-
-def _way_back(refund: Refund) -> list[Leg]:
-    """From escrow; what an order's completion has moved on comes from the merchant and the house."""
-    parts = list(refund.shares.order_by("pk"))
-    order_ids = [part.order_id for part in parts if part.order_id]
-    credits = credits_by_order(
-        shard_key=refund.shard_key, order_ids=order_ids, currency=refund.currency
-    )
-    accruals = accruals_by_order(shard_key=refund.shard_key, order_ids=order_ids)
-    legs = []
-    for part in parts:
-        order_id, sources = part.order_id, {"escrow": part.amount_minor}
-        if order_id and order_id in accruals:
-            sources = _sources(part.amount_minor, credits[order_id], accruals[order_id])
-        for code, amount_minor in sources.items():
-            legs.append(_leg(code, amount_minor, refund, part))
-        legs.append(_leg("refunds_in_flight", -part.amount_minor, refund, part))
-    return legs
-
-
-def _sources(amount_minor: int, credit: dict[str, int], accrual: Accrual) -> dict[str, int]:
-    """Goods go back before delivery, and the commission on them goes back with them.
-
-    The house keeps half-up(commission booked × goods left / goods booked), by the rule of
-    `order_accrue()`, so whoever takes the last of the goods takes the remainder.
-    """
-    escrow_minor = min(amount_minor, credit["escrow"])
-    rest_minor = amount_minor - escrow_minor
-    commission_minor = max(0, credit["commission_income"])
-    left_minor = max(0, credit["merchant_payable"]) + commission_minor - rest_minor
-    kept_minor = prorate_half_up(
-        accrual.commission_minor,
-        max(0, left_minor - accrual.delivery_minor),
-        accrual.goods_minor,
-    )
-    back_minor = min(rest_minor, max(0, commission_minor - kept_minor))
-    return {
-        "escrow": escrow_minor,
-        "merchant_payable": rest_minor - back_minor,
-        "commission_income": back_minor,
-    }
-
-
-def _leg(code: str, amount_minor: int, refund: Refund, part: RefundShare) -> Leg:
-    return Leg(
-        code=code,
-        amount_minor=amount_minor,
-        currency=refund.currency,
-        order_id=part.order_id,
-        merchant_id=part.merchant_id,
     )
 
 
@@ -351,6 +298,6 @@ def _arrival(refund: Refund) -> list[Leg]:
         channel=refund.attempt.channel,
     )
     parts = refund.shares.order_by("pk")
-    return [_leg("refunds_in_flight", part.amount_minor, refund, part) for part in parts] + [
+    return [refund_leg("refunds_in_flight", part.amount_minor, refund, part) for part in parts] + [
         clearing
     ]

@@ -13,8 +13,9 @@ from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
+from accounts.guessing import guessing
 from catalog.selectors import skus_for_sale
-from core.errors import DomainError, NotFound
+from core.errors import DomainError, NotFound, TooOften
 from orders.models import Cart
 from orders.selectors.basket_page import BasketLine, basket_page
 from orders.services.cart import (
@@ -25,6 +26,7 @@ from orders.services.cart import (
     cart_line_set,
     cart_settle,
 )
+from orders.services.voucher import cart_voucher_remove, cart_voucher_set
 from shop.pages import see_other
 from shop.parse import as_number, whole_number
 from shop.session import buyer_of, cart_for, cart_of, cart_token
@@ -107,6 +109,27 @@ def settle(request: HttpRequest, cart: Cart) -> HttpResponse:
     """Takes today's prices, and no more units than there are."""
     for change in cart_settle(cart_id=cart.pk, actor=buyer_of(request)):
         messages.warning(request, _cut(change))
+    return see_other("shop:basket")
+
+
+@own_cart
+def voucher_set(request: HttpRequest, cart: Cart) -> HttpResponse:
+    """Enters a voucher's code; what it is not good for is said at the field, with what was typed."""
+    code = request.POST.get("voucher", "")
+    limits = {"voucher": f"cart:{cart.pk}", "voucher_visitor": ""}
+    try:
+        with guessing(request, limits=limits, wrong="voucher.unknown"):
+            cart_voucher_set(cart_id=cart.pk, code=code, actor=buyer_of(request))
+    except DomainError as refusal:
+        told = {"errors": {"voucher": str(refusal.message)}, "typed": code}
+        return _basket(request, told, 429 if isinstance(refusal, TooOften) else 422)
+    return see_other("shop:basket")
+
+
+@own_cart
+def voucher_remove(request: HttpRequest, cart: Cart) -> HttpResponse:
+    """Takes the voucher out."""
+    cart_voucher_remove(cart_id=cart.pk, actor=buyer_of(request))
     return see_other("shop:basket")
 
 

@@ -157,5 +157,5 @@ def _delivery_page(
 def _review_page(
     request: HttpRequest, view: CheckoutView, errors: list[PageError] | None = None
 ) -> HttpResponse:
-    context = {"view": view, "step": 3}
+    context = {"view": view, "sums": view.sums, "step": 3}
     return page(request, "shop/checkout/review.html", context, errors or ())

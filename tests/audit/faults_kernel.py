@@ -30,6 +30,8 @@ HEADS = {
     "refund": "payments_refund",
     "reservation": "inventory_reservation",
     "shipment": "delivery_shipment",
+    "statement": "payments_statement",
+    "payout": "payments_payout",
 }
 
 HISTORIES = {

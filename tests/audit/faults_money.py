@@ -162,8 +162,14 @@ CHANNELS = {
         ),
         fault(
             "P01c a share counted and not refunded",
-            "UPDATE payments_paymentshare SET refunded_minor = 1"
+            "UPDATE payments_paymentshare SET refunded_minor = 1 WHERE payment_id = {paid_payment}",
+            also="P05",
+        ),
+        fault(
+            "P01d a share captured by nobody's word",
+            "UPDATE payments_paymentshare SET captured_minor = amount_minor"
             " WHERE payment_id = {pending_payment}",
+            also="P05",
         ),
     ],
     "payments_02_fold": [
@@ -227,7 +233,7 @@ BOOK = {
             "08 money from nowhere",
             "UPDATE payments_ledgerentry SET amount_minor = amount_minor - 1"
             " WHERE account_id = 'merchant_payable:EUR'",
-            also="I06",
+            also="I06 T02 T04",
         ),
     ],
     "inv_09_account_floor": [
@@ -282,6 +288,7 @@ BOOK = {
             WHERE transaction_id IN (
                 SELECT id FROM payments_ledgertransaction WHERE kind = 'completion')
             """,
+            also="T02 T04",
         ),
     ],
 }

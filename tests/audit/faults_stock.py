@@ -107,6 +107,18 @@ STOCK = {
             WHERE id = {pending}
             """,
         ),
+        fault(
+            "16e a tax that no line knows of",
+            "UPDATE orders_order SET tax_minor = tax_minor + 1 WHERE id = {pending_order1}",
+        ),
+        fault(
+            "16f a discount of no order",
+            """
+            UPDATE orders_ordergroup
+            SET discount_minor = discount_minor + 1, items_minor = items_minor + 1
+            WHERE id = {pending}
+            """,
+        ),
     ],
     "inv_16_payable_equals_payment": [
         fault(

@@ -7,11 +7,25 @@ from core.audit import View
 from core.models import StateRule
 from tests.audit.faults_kernel import HEADS, HISTORIES, OUTBOX
 from tests.audit.faults_money import BOOK, CHANNELS, GROUPS
+from tests.audit.faults_recon import LISTS
+from tests.audit.faults_settlement import SETTLEMENT
 from tests.audit.faults_stock import BELONGING, STOCK
+from tests.audit.faults_vouchers import VOUCHERS
 from tests.audit.plant import Fault, Ids, broken, codes
 
-FAULTS = {**STOCK, **BELONGING, **GROUPS, **CHANNELS, **BOOK, **HISTORIES, **OUTBOX}
-CATALOGUE = {f"I{number:02}" for number in range(1, 31)} - {"I27", "I28", "I29"}
+FAULTS = {
+    **STOCK,
+    **BELONGING,
+    **VOUCHERS,
+    **GROUPS,
+    **CHANNELS,
+    **BOOK,
+    **LISTS,
+    **SETTLEMENT,
+    **HISTORIES,
+    **OUTBOX,
+}
+CATALOGUE = {f"I{number:02}" for number in range(1, 31)} - {"I27", "I28"}
 
 
 def each_fault() -> list[object]:

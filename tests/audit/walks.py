@@ -13,18 +13,20 @@ from core import clock, relay
 from core.hooks import hook_store
 from delivery.models import Shipment
 from orders.models import OrderGroup
-from orders.services.cancel import order_cancel
+from orders.services.cancel import order_cancel, order_group_cancel
 from orders.services.complete import complete_due
 from orders.services.expire import expire_due
 from orders.services.fulfil import order_ship
 from orders.services.request import cancel_request_open
 from payments.channels.base import Answer
-from payments.models import Attempt, Refund
+from payments.models import Attempt, Payout, Refund
 from payments.services.collect import attempt_answer_record
 from payments.services.refund import refund_retry, refund_send
 from tests.factories import TESTER
 from tests.factories.money import say, say_of_refund
 from tests.factories.parcels import scan
+from tests.factories.settlement import end_period, give_account
+from tests.factories.settlement import paid as have_paid
 from tests.factories.story import (
     BUYER,
     CHANNEL,
@@ -37,6 +39,7 @@ from tests.factories.story import (
     ship,
     start_payment,
 )
+from tests.factories.vouchers import make_voucher, place_with
 
 PAST_RETURN_WINDOW = timedelta(days=15)
 PAST_DEADLINE = timedelta(minutes=31)
@@ -61,6 +64,7 @@ def walk() -> dict[str, int]:
         "paid": paid(goods),
         "promised": promised(goods),
         "pending": placed(goods),
+        **discounted(goods),
     }
     come_to_rest()
     return {name: id_ for group in groups.items() for name, id_ in _names(*group)}
@@ -132,7 +136,18 @@ def completed(goods: Goods) -> OrderGroup:
     come_to_rest()
     clock.advance(PAST_RETURN_WINDOW)
     complete_due()
+    pay_merchants()
     return group
+
+
+def pay_merchants() -> None:
+    """Statements close, their payouts arrive, and the next ones close with nothing left."""
+    end_period()
+    for payout in Payout.objects.all():
+        give_account(payout.merchant)
+        have_paid(payout)
+    end_period()
+    come_to_rest()
 
 
 def expired_and_late(goods: Goods) -> dict[str, OrderGroup]:
@@ -156,6 +171,17 @@ def expired_and_late(goods: Goods) -> dict[str, OrderGroup]:
     capture(too_late)
     come_to_rest()
     return groups
+
+
+def discounted(goods: Goods) -> dict[str, OrderGroup]:
+    """One carries a voucher, of which half was called off; one has given its own back, cancelled."""
+    first, second = goods
+    voucher = make_voucher(total_limit=5, per_customer_limit=1)
+    kept, given_back = (place_with(voucher, [(first, 2), (second, 1)]) for _ in range(2))
+    one = kept.orders.order_by("id")[0]
+    order_cancel(order_id=one.id, actor=BUYER, reason="changed my mind")
+    order_group_cancel(group_id=given_back.id, actor=BUYER, reason="changed my mind")
+    return {"discounted": kept, "given_back": given_back}
 
 
 def partly_cancelled(goods: Goods) -> OrderGroup:

@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 from django.db.models import Model, QuerySet
 
+from accounts.actors import Actor, Role
+from accounts.models import Merchant
 from core import clock
 from core.command import running
 from core.locks import locked
@@ -18,7 +20,7 @@ from delivery.models import Shipment
 from delivery.services import hand_over, parcel_event_record, shipments_void
 from inventory.models import StockItem
 from inventory.services import stock_restock
-from orders.models import CancelRequest, Cart, OrderGroup
+from orders.models import CancelRequest, Cart, OrderGroup, Voucher
 from orders.selectors.checkout import checkout_view
 from orders.services.cancel import order_group_cancel
 from orders.services.cart import cart_identify, cart_line_add, cart_merge, cart_open
@@ -32,13 +34,17 @@ from orders.services.request import (
     cancel_request_open,
 )
 from payments.channels.base import channel_named
-from payments.models import Refund
+from payments.models import Difference, Payout, Refund, Statement
+from payments.services.difference import difference_settle
+from payments.services.payout import payout_approve
 from payments.services.refund import refund_answer_record, refund_send
+from payments.services.statement import statement_close, statement_open
 from tests.concurrency import scenes
 from tests.concurrency.interleave import Stage
 from tests.concurrency.scenes import Scene, World
 from tests.concurrency.till import NAME
-from tests.factories import TESTER, fresh, make_customer, story
+from tests.factories import TESTER, fresh, make_customer, make_merchant, settlement, story
+from tests.factories.money import make_captured
 from tests.factories.parcels import SCANNED_AT, prepare
 from tests.factories.stock import in_command
 from tests.factories.story import (
@@ -51,9 +57,13 @@ from tests.factories.story import (
     make_stocked_sku,
     ship,
 )
+from tests.factories.vouchers import counting, fill_cart_with, make_voucher
 from tests.faults.deeds import ANSWERS
+from tests.payments.lists import listed
 
 Act = Callable[[Any], object]
+
+FINANCE = Actor(Role.STAFF, "finance")
 
 
 @dataclass(frozen=True)
@@ -172,6 +182,64 @@ def hear_of_refund(refund: Refund) -> None:
     refund_answer_record(refund_id=refund.id, answer=answer, actor=CHANNEL)
 
 
+# A merchant's account.
+
+
+def merchant_who_has_sold(_world: World) -> Merchant:
+    merchant = make_merchant()
+    settlement.sell(merchant)
+    return merchant
+
+
+def open_statement(merchant: Merchant) -> None:
+    statement_open(merchant_id=merchant.pk, currency=merchant.currency, actor=TESTER)
+
+
+def due_statement(world: World) -> Statement:
+    merchant = merchant_who_has_sold(world)
+    open_statement(merchant)
+    clock.advance(settlement.WEEK)
+    return Statement.objects.get(merchant=merchant)
+
+
+def close_statement(statement: Statement) -> None:
+    statement_close(statement_id=statement.pk, actor=TESTER)
+
+
+def large_payout(_world: World) -> Payout:
+    merchant = make_merchant()
+    settlement.give_account(merchant)
+    return settlement.make_payout(merchant, 2_000_000)
+
+
+def approve_first(payout: Payout) -> None:
+    payout_approve(payout_id=payout.pk, actor=settlement.ANNA)
+
+
+def approve_second(payout: Payout) -> None:
+    payout_approve(payout_id=payout.pk, actor=settlement.BORIS)
+
+
+def never_leaves(payout: Payout) -> str:
+    """Each has counted the own word alone."""
+    left = Payout.objects.get(pk=payout.pk).status == "approved"
+    return "" if left else "two have approved it, and it waits for ever"
+
+
+def differing_fee(_world: World) -> Difference:
+    """The channel's list has had two fees of one payment."""
+    attempt = make_captured(1000).attempts.get()
+    for fee_minor in (39, 45):
+        listed(attempt, fee_minor=fee_minor)
+    return Difference.objects.latest("pk")
+
+
+def accept_fee(difference: Difference) -> None:
+    difference_settle(
+        difference_id=difference.pk, verdict="theirs", reason="their tariff", actor=FINANCE
+    )
+
+
 def none(_thing: object) -> str:
     """Only an error would tell."""
     return ""
@@ -232,6 +300,36 @@ def log_in(basket: Basket) -> None:
     customer = make_customer()
     fill_cart([(make_stocked_sku(), 1)], customer)
     cart_merge(guest_cart_id=basket.cart_id, customer=customer, actor=BUYER)
+
+
+@dataclass(frozen=True)
+class Baskets:
+    """Two of one customer, with a voucher that a customer may use once."""
+
+    voucher: Voucher
+    first: Basket
+    second: Basket
+
+
+def baskets_of_one(_world: World) -> Baskets:
+    voucher, email = make_voucher(per_customer_limit=1), fresh("customer{}@example.com")
+    baskets = [fill_cart_with(voucher, [(make_stocked_sku(), 1)]) for _ in range(2)]
+    for basket in baskets:
+        cart_identify(cart_id=basket.cart_id, email=email, name="Ada", actor=BUYER)
+    return Baskets(voucher, *baskets)
+
+
+def place_first(baskets: Baskets) -> None:
+    place(baskets.first)
+
+
+def place_second(baskets: Baskets) -> None:
+    place(baskets.second)
+
+
+def used_twice(baskets: Baskets) -> str:
+    uses = counting(baskets.voucher)
+    return f"{uses} uses of one customer" if uses > 1 else ""
 
 
 # Goods and parcels.

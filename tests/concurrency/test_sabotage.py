@@ -78,6 +78,10 @@ LOCKS: dict[str, tuple[ModuleType, Race]] = {
         orders.locks,
         Race(races.asked_to_cancel, races.approve, races.decline, races.none),
     ),
+    "lock_voucher": (
+        orders.locks,
+        Race(races.baskets_of_one, races.place_first, races.place_second, races.used_twice),
+    ),
     "lock_payments": (
         payments.locks,
         Race(scenes.unpaid, races.start_again, scenes.ask_at_return, races.harm_of_group),
@@ -91,6 +95,22 @@ LOCKS: dict[str, tuple[ModuleType, Race]] = {
         payments.locks,
         Race(races.sent_refund, races.hear_of_refund, races.hear_of_refund, races.none),
     ),
+    "lock_payee": (
+        payments.locks,
+        Race(races.merchant_who_has_sold, races.open_statement, races.open_statement, races.none),
+    ),
+    "lock_statement": (
+        payments.locks,
+        Race(races.due_statement, races.close_statement, races.close_statement, races.none),
+    ),
+    "lock_payout": (
+        payments.locks,
+        Race(races.large_payout, races.approve_first, races.approve_second, races.never_leaves),
+    ),
+    "lock_difference": (
+        payments.locks,
+        Race(races.differing_fee, races.accept_fee, races.accept_fee, races.none),
+    ),
     "lock_history": (inventory.locks, TAKE_BACK),
     "lock_shipment": (delivery.locks, SCAN),
     "lock_shipments": (
@@ -100,6 +120,7 @@ LOCKS: dict[str, tuple[ModuleType, Race]] = {
 }
 NO_RACE = {
     "lock_orders_of": "everyone who takes it holds the groups' locks",
+    "lock_vouchers_of": "it keeps the order of locks; uses are given back by a condition",
     "lock_open_requests": "everyone who takes it holds the orders' locks",
     "lock_alarms": "test_without_the_lock_two_monitors_open_an_alarm_twice",
     "lock_reservations": "everyone who takes it holds the group's lock; it marks rows for fire()",

@@ -5,6 +5,7 @@ from datetime import timedelta
 from typing import Any
 from uuid import uuid4
 
+from accounts.actors import Actor, Role
 from core import clock
 from core.hooks import hook_store
 from core.models import Hook
@@ -54,18 +55,31 @@ from orders.services.request import (
 )
 from orders.services.resume import order_group_resume
 from orders.services.summary import order_group_summarise
-from payments.channels.base import Answer
-from payments.models import Attempt, Refund
+from orders.services.voucher import cart_voucher_remove, cart_voucher_set
+from orders.services.voucher_terms import voucher_amend, voucher_resume, voucher_stop
+from payments.channels.base import Answer, Movement
+from payments.models import Attempt, ChannelFact, Difference, Payout, Refund
 from payments.services.collect import attempt_answer_record
+from payments.services.day import day_certify
+from payments.services.difference import difference_settle
 from payments.services.hooks import hook_process as channel_hook_process
+from payments.services.payee import merchant_account_change, payout_hold, payout_release
+from payments.services.payout import payout_approve, payout_retry, payout_send
+from payments.services.reconcile import (
+    fact_missing_record,
+    movement_record,
+    run_record,
+)
 from payments.services.refund import (
     refund_answer_record,
     refund_fact_record,
     refund_retry,
     refund_send,
 )
-from tests.factories import TESTER, make_customer
-from tests.factories.money import say
+from payments.services.statement import statement_close, statement_open
+from payments.statements import due_statement_ids
+from tests.factories import TESTER, make_customer, make_merchant, settlement
+from tests.factories.money import make_sent_refund, say
 from tests.factories.parcels import SCANNED_AT, make_method
 from tests.factories.story import (
     BUYER,
@@ -81,12 +95,15 @@ from tests.factories.story import (
     make_stocked_sku,
     only_order,
     pack,
+    pay,
     payment_of,
     place,
     start_payment,
 )
+from tests.factories.vouchers import counting, make_voucher, place_with
 
 LATE = timedelta(minutes=31)
+FINANCE = Actor(Role.STAFF, "finance")
 
 
 def walk() -> None:
@@ -103,7 +120,10 @@ def walk() -> None:
     run_out_of_time()
     capture_twice()
     take_up_again()
+    use_vouchers()
+    pay_merchants()
     hear_from_outside()
+    reconcile_with_a_channel()
     deliver_events()
     tell_by_mail()
 
@@ -317,6 +337,86 @@ def take_up_again() -> None:
     order_group_resume(group_id=group.pk, actor=TESTER)
     for order in group.orders.all():
         merchant_remind(order_id=order.pk, after="paid", actor=TESTER)
+
+
+def use_vouchers() -> None:
+    """Entered, taken out, used, given back by all that ends a group, and taken again by late money."""
+    voucher = make_voucher(total_limit=100, per_customer_limit=1)
+    basket = fill_cart([(make_stocked_sku(), 1)])
+    cart_voucher_set(cart_id=basket.cart_id, code=voucher.code, actor=BUYER)
+    cart_voucher_remove(cart_id=basket.cart_id, actor=BUYER)
+    cancelled, paid, late, expired, untried = (
+        place_with(voucher, [(make_stocked_sku(), 1)]) for _ in range(5)
+    )
+    order_group_cancel(group_id=cancelled.pk, actor=BUYER, reason="mind")
+    order_group_cancel(group_id=pay(paid).pk, actor=BUYER, reason="mind")
+    attempt = say(start_payment(late), "closed")
+    clock.advance(LATE)
+    for group in (late, expired):
+        order_group_expire(group_id=group.pk, actor=TESTER)
+    order_groups_expire(group_ids=[untried.pk], actor=TESTER)
+    capture(attempt)
+    deliver_events()
+    voucher_amend(
+        voucher_id=voucher.pk, ends_at=None, per_customer_limit=2, total_limit=None, actor=TESTER
+    )
+    voucher_stop(voucher_id=voucher.pk, reason="enough", actor=TESTER)
+    voucher_resume(voucher_id=voucher.pk, reason="not yet", actor=TESTER)
+    assert counting(voucher) == 1
+
+
+def pay_merchants() -> None:
+    """A payout is held and released, fails once, and another statement nets what was given back."""
+    merchant = make_merchant()
+    payment = settlement.sell(merchant)
+    statement_open(merchant_id=merchant.pk, currency="EUR", actor=TESTER)
+    clock.advance(settlement.WEEK)
+    [statement_id] = due_statement_ids()
+    statement_close(statement_id=statement_id, actor=TESTER)
+    payout_hold(merchant_id=merchant.pk, reason="a check", until=None, actor=TESTER)
+    payout_release(merchant_id=merchant.pk, actor=TESTER)
+    merchant_account_change(
+        merchant_id=merchant.pk, holder="Ada", iban=settlement.IBAN, actor=TESTER
+    )
+    payout = Payout.objects.get(statement=statement_id)
+    for status in ("failed", "paid"):
+        payout_approve(payout_id=payout.pk, actor=settlement.ANNA)
+        payout_send(payout_id=payout.pk, actor=TESTER)
+        payout = settlement.answered(payout, status)
+        if status == "failed":
+            payout = payout_retry(payout_id=payout.pk, actor=settlement.ANNA)
+    make_sent_refund(payment, 50_000)
+    settlement.end_period()
+
+
+def reconcile_with_a_channel() -> None:
+    """Money, a refund and a stranger's payment in the list, money that it lacks, and a day's end."""
+    moment = clock.now()
+    paid = make_paid_group()
+    attempt = start_payment(make_group())
+    fact = ChannelFact.objects.get(attempt__payment=payment_of(paid))
+    rows = [
+        Movement(
+            kind="captured",
+            key=key,
+            ref=f"row-{key}",
+            amount_minor=attempt.amount_minor,
+            currency=attempt.currency,
+            fee_minor=fee_minor,
+            at=moment,
+        )
+        for key, fee_minor in ((attempt.channel_key, 39), (attempt.channel_key, 40), ("typo", 0))
+    ]
+    for row in rows:
+        movement_record(channel="sandbox", movement=row, actor=TESTER)
+    named: dict[str, Any] = {"channel": "sandbox", "actor": TESTER}
+    fact_missing_record(fact_id=fact.pk, said="not found", **named)
+    run_record(since=moment, until=moment, records=len(rows), **named)
+    day_certify(day=moment.date(), report=rows[1:], **named)
+    for difference in Difference.objects.filter(kind="fee"):
+        difference_settle(
+            difference_id=difference.pk, verdict="theirs", reason="their tariff", actor=FINANCE
+        )
 
 
 def answered(attempt: Attempt, status: str) -> None:

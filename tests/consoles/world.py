@@ -23,7 +23,9 @@ from inventory.services import stock_adjust
 from orders.models import Mail, Order, OrderGroup
 from orders.services.fulfil import order_acknowledge, order_ship
 from orders.services.refund import order_refund
+from payments.services.payee import merchant_account_change
 from tests.factories import TESTER, fresh, make_user
+from tests.factories.settlement import IBAN, make_payout
 from tests.factories.story import (
     MERCHANT,
     deliver_events,
@@ -33,6 +35,7 @@ from tests.factories.story import (
     pay,
     place,
 )
+from tests.factories.vouchers import make_voucher
 
 TOTP_SECRET = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"
 # What the requests of a test themselves, or other processes, write.
@@ -55,6 +58,10 @@ class Stall:
 def make_stall(name: str) -> Stall:
     """A merchant that has sold, shipped in part, refunded and counted, under names of its own."""
     merchant = make_delivering_merchant(name=f"{name} Trading")
+    payout = make_payout(merchant)
+    merchant_account_change(
+        merchant_id=merchant.pk, holder=f"{name} Payee", iban=IBAN, actor=TESTER
+    )
     skus = [make_stocked_sku(merchant, code=fresh(f"{name}-sku-{{}}")) for _ in range(2)]
     group = pay(place([(skus[0], 3)]))
     order = group.orders.get()
@@ -82,14 +89,18 @@ def make_stall(name: str) -> Stall:
         dedup_key="one",
         actor=TESTER,
     )
+    code = fresh(f"{name.upper()}-{{}}")
+    voucher = make_voucher(code=code, funded_by="merchant", merchant_id=merchant.pk)
     deliver_events()
     products = [sku.product for sku in skus]
     secrets = {order.number, f"{name} Trading", f"{name} was late", f"{name} broke one"}
+    secrets |= {f"{name} Payee", str(payout.statement), voucher.code}
     secrets |= {sku.code for sku in skus} | {product.title for product in products}
     secrets |= set(
         Shipment.objects.filter(merchant=merchant).values_list("tracking_number", flat=True)
     )
-    rows: list[Model] = [order, *items, *skus, *products, merchant]
+    rows: list[Model] = [order, *items, *skus, *products, merchant, voucher]
+    rows += [payout, payout.statement]
     rows += [
         *Location.objects.filter(merchant=merchant),
         *Shipment.objects.filter(merchant=merchant),

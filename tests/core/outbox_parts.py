@@ -16,7 +16,11 @@ SHARD = 7
 @contextmanager
 def registry() -> Iterator[None]:
     """No consumer but those of the test."""
-    with patch.object(outbox, "consumers", []), patch.object(outbox, "external_handlers", {}):
+    with (
+        patch.object(outbox, "consumers", []),
+        patch.object(outbox, "external_handlers", {}),
+        patch.object(outbox, "patient_types", set()),
+    ):
         yield
 
 

@@ -101,6 +101,21 @@ def test_a_stream_that_a_task_has_taken_is_soon_handed_over_again(refusals: int)
     assert 0 < wait_seconds() <= LEASE_SECONDS
 
 
+def test_what_is_patient_is_handed_over_on_a_way_of_its_own() -> None:
+    World()
+    outbox.external("letter", patient=True)(lambda event: None)
+    tell_each(1, 1, external=True)
+    tell_each(2, 1, external=True)
+    OutboxStream.objects.filter(aggregate_id=2).update(aggregate_type="letter")
+    quick: list[int] = []
+    patient: list[int] = []
+
+    relay.deliver(quick.append, patient=patient.append)
+
+    assert quick == [OutboxStream.objects.get(aggregate_type="channel").id]
+    assert patient == [OutboxStream.objects.get(aggregate_type="letter").id]
+
+
 def test_a_broker_that_is_away_makes_no_wait_longer() -> None:
     World()
     tell_each(1, 1, external=True)

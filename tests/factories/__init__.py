@@ -74,7 +74,9 @@ def new_sku(**fields: Any) -> NewSku:
 def make_sku(merchant: Merchant | None = None, *, published: bool = True, **fields: Any) -> Sku:
     """A SKU of a product of its own; `pay_within_minutes` is the product's."""
     of_product = {
-        name: fields.pop(name) for name in ("pay_within_minutes", "category_id") if name in fields
+        name: fields.pop(name)
+        for name in ("pay_within_minutes", "category_id", "tax_class_id")
+        if name in fields
     }
     product = make_product(merchant, skus=[new_sku(**fields)], published=published, **of_product)
     return product.skus.get()

@@ -13,9 +13,10 @@ from core.command import command
 from core.ids import new_id
 from payments.locks import lock_payments
 from payments.models import Attempt, ChannelFact, LedgerTransaction, Payment, PaymentShare, Refund
+from payments.selectors import Accrual
 from payments.services.collect import Share, attempt_start, fact_record, payment_open
 from payments.services.refund import refund_fact_record, refund_request, refund_send
-from payments.services.settlement import order_accrue
+from payments.services.split import order_accrue
 from tests.factories import TESTER, make_merchant
 
 R = TypeVar("R")
@@ -120,7 +121,13 @@ def say_of_refund(refund: Refund, kind: str, **members: Any) -> Refund:
 
 
 def accrue(
-    payment: Payment, commission_minor: int, *, share: int = 0, delivery_minor: int = 0
+    payment: Payment,
+    commission_minor: int,
+    *,
+    share: int = 0,
+    delivery_minor: int = 0,
+    commission_tax_minor: int = 0,
+    subsidy_minor: int = 0,
 ) -> LedgerTransaction | None:
     """The order of that share completes; so much of it was for delivery."""
     part = shares_of(payment)[share]
@@ -129,9 +136,13 @@ def accrue(
             order_id=part.order_id,
             merchant_id=part.merchant_id,
             payments=lock_payments(reference=payment.reference),
-            items_minor=part.amount_minor - delivery_minor,
-            delivery_minor=delivery_minor,
-            commission_minor=commission_minor,
+            accrual=Accrual(
+                goods_minor=part.amount_minor - delivery_minor,
+                delivery_minor=delivery_minor,
+                commission_minor=commission_minor,
+                commission_tax_minor=commission_tax_minor,
+                subsidy_minor=subsidy_minor,
+            ),
             actor=TESTER,
         )
     )

@@ -13,6 +13,7 @@ import httpx
 from django.conf import settings
 from django.db import connection
 
+from accounts.models import Customer
 from catalog.models import Sku
 from core import clock
 from core.errors import Conflict
@@ -53,8 +54,11 @@ class Shopper:
 class Rush:
     """The shoppers, placed so that their deadlines follow each other evenly, and what they do."""
 
-    def __init__(self, shop: RunningShop, *, groups: int, per_second: int, seed: str) -> None:
+    def __init__(
+        self, shop: RunningShop, *, groups: int, per_second: int, seed: str, mails: bool = True
+    ) -> None:
         self._shop = shop
+        self._mails = mails
         self._per_second = per_second
         self._choose = random.Random(seed)
         self._http = httpx.Client(timeout=10, trust_env=False)
@@ -73,6 +77,8 @@ class Rush:
             )
             for n in range(groups)
         ]
+        if not self._mails:
+            Customer.objects.update(accepts_mail=False)
         began_at = clock.now()
         for n, basket in enumerate(baskets):
             ahead = began_at + timedelta(seconds=n / self._per_second) - clock.now()

@@ -36,6 +36,9 @@ UNITS = ("reason", "on_hand_change", "reserved_change")
 BESIDE_THE_STORY = {
     *("cart_open", "cart_line_add", "cart_line_set", "cart_line_remove", "cart_settle"),
     *("cart_identify", "cart_merge", "cart_refill", "checkout_open", "checkout_update"),
+    *("cart_voucher_set", "cart_voucher_remove"),
+    # A voucher of that code is there, or is as it shall be, and says so.
+    *("voucher_create", "voucher_amend", "voucher_stop", "voucher_resume"),
     "note_add",  # sent again it stands there twice, which changes nothing
     "_place",  # as `_complete`, for callers without a checkout record
 }

@@ -13,13 +13,15 @@ from orders.models import Order, OrderGroup
 from orders.services.cancel import order_cancel
 from orders.services.expire import order_group_expire
 from payments.channels.base import Answer
-from payments.models import Attempt, Refund
+from payments.models import Attempt, Payout, Refund, Statement
 from payments.services.collect import attempt_answer_record
+from payments.services.payout import payout_approve, payout_send
 from payments.services.refund import refund_send
+from payments.services.statement import settle_due
 from tests.audit.faults_stock import STOCK
 from tests.audit.plant import Act, Ids, release, step
 from tests.core.outbox_parts import fact, tell
-from tests.factories import TESTER
+from tests.factories import TESTER, make_merchant, settlement
 from tests.factories.money import say, say_of_refund
 from tests.factories.story import CHANNEL, MERCHANT, capture, start_payment
 
@@ -122,6 +124,33 @@ def refund_failed(ids: Ids) -> datetime:
     return clock.now()
 
 
+def scheduled_payout(ids: Ids) -> Payout:
+    """Of a merchant of its own, who is paid to an account that takes it."""
+    merchant = make_merchant()
+    settlement.give_account(merchant)
+    return settlement.make_payout(merchant)
+
+
+def payout_in(state: str) -> Callable[[Ids], datetime]:
+    def plant(ids: Ids) -> datetime:
+        payout = scheduled_payout(ids)
+        payout_approve(payout_id=payout.pk, actor=settlement.ANNA)
+        if state != "approved":
+            payout = payout_send(payout_id=payout.pk, actor=TESTER)
+        if state == "failed":
+            settlement.answered(payout, "failed")
+        return Payout.objects.get(pk=payout.pk).status_changed_at
+
+    return plant
+
+
+def statement_unclosed(ids: Ids) -> datetime:
+    merchant = make_merchant()
+    settlement.sell(merchant)
+    settle_due()
+    return Statement.objects.get(merchant=merchant).period_to
+
+
 def sql(*acts: str | Act) -> Callable[[Ids], datetime]:
     def plant(ids: Ids) -> datetime:
         for act in acts:
@@ -141,6 +170,8 @@ RESERVED_FOR_NOBODY = STOCK["inv_01_reserved_equals_reservations"][0].acts
 ORPHAN = "UPDATE inventory_reservation SET reference = 1 WHERE reference = (SELECT min(id) FROM orders_orderline WHERE order_id = {paid_order1})"
 UNBALANCED = "UPDATE payments_ledgerentry SET amount_minor = amount_minor + 1 WHERE id = (SELECT min(id) FROM payments_ledgerentry)"
 
+OTHER_CLOSING = "UPDATE payments_statement SET closing_minor = closing_minor + 1"
+
 CASES = {
     "unpaid": Case("S1", unpaid, 2 * MINUTES, 10 * MINUTES),
     "expiring": Case("S1", expiring, 2 * MINUTES, 10 * MINUTES),
@@ -157,6 +188,11 @@ CASES = {
     "reserved for nobody": Case("S11", sql(*RESERVED_FOR_NOBODY), NOW, NOW),
     "reserved for no order": Case("S11", sql(ORPHAN), NOW, NOW),
     "unbalanced": Case("S14", sql(UNBALANCED), NOW, NOW),
+    "another closing balance": Case("S14", sql(OTHER_CLOSING), NOW, NOW),
+    "payout unknown": Case("S2b", payout_in("sent"), 30 * MINUTES, 24 * HOURS),
+    "payout not sent": Case("S9b", payout_in("approved"), 15 * MINUTES, 24 * HOURS),
+    "payout failed": Case("S10b", payout_in("failed"), NOW, 72 * HOURS),
+    "statement not closed": Case("S14b", statement_unclosed, HOURS, 24 * HOURS),
 }
 
 

@@ -192,7 +192,7 @@ def test_each_merchant_with_several_ways_asks_for_one() -> None:
     record = checkout_update(cart_id=record.cart_id, delivery_methods=chosen, actor=BUYER)
     view = checkout_view(record)
     assert view.has_delivery
-    assert view.delivery_minor == 990 + DELIVERY_MINOR
+    assert view.totals.delivery_minor == 990 + DELIVERY_MINOR
     assert complete(record).delivery_minor == 990 + DELIVERY_MINOR
 
 
@@ -309,7 +309,7 @@ def test_the_page_shows_the_price_that_placing_takes() -> None:
     record = answered((first, 2), (second, 3))
     view = checkout_view(record)
     group = complete(record)
-    assert (view.items_minor, view.delivery_minor, view.total_minor) == (
+    assert (view.totals.items_minor, view.totals.delivery_minor, view.total_minor) == (
         group.items_minor,
         group.delivery_minor,
         group.total_minor,

@@ -25,7 +25,8 @@ from orders.management.demo.past import ORDERS, WEEKS, live_past
 from orders.management.demo.people import plant_people
 from orders.management.demo.pictures import COLOURS, KINDS
 from orders.management.demo.stalls import STALLS, goods_of, open_market, plant_categories
-from orders.models import Mail, Order, OrderGroup
+from orders.management.demo.taxes import plant_taxes
+from orders.models import Mail, Order, OrderGroup, Voucher
 from orders.states import GROUP, ORDER
 from payments.models import Refund
 from tests.factories import TESTER
@@ -53,7 +54,7 @@ def size_of(file: Path) -> tuple[int, int]:
 
 
 def counts() -> list[int]:
-    models = (User, Merchant, MerchantMember, Product, Sku, StockItem, StockMovement)
+    models = (User, Merchant, MerchantMember, Product, Sku, StockItem, StockMovement, Voucher)
     return [model.objects.count() for model in models]
 
 
@@ -73,6 +74,8 @@ def test_the_demo_has_merchants_goods_and_people() -> None:
     assert set(StockItem.objects.values_list("on_hand", flat=True)) == {3, 40}
     assert {merchant.delivery_methods.count() for merchant in Merchant.objects.all()} == {2}
     assert User.objects.filter(is_demo=True, memberships=None).count() == 3
+    codes = set(Voucher.objects.filter(active=True).values_list("code", "merchant__slug"))
+    assert codes == {("WELCOME10", None), ("FREESHIP", None), ("TEATIME", "harbour-tea")}
     assert User.objects.get(is_staff=True).email == "staff@quayside.example"
 
 
@@ -109,6 +112,7 @@ def test_an_interrupted_seed_is_finished_by_the_next() -> None:
     StockItem.objects.all().delete()
     MerchantMember.objects.all().delete()
     User.objects.filter(is_staff=True).delete()
+    Voucher.objects.filter(code="TEATIME").delete()
 
     furnish()
 
@@ -158,6 +162,7 @@ def test_a_past_that_was_interrupted_is_lived_to_its_end() -> None:
     assert clock.begin_earlier(WEEKS)
     plant_people()
     plant_categories()
+    plant_taxes()
     open_market()
     today = clock.now() + clock.behind()
     live_past(ORDERS[:3])

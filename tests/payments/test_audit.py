@@ -9,9 +9,13 @@ from django.db import connection
 from core import clock
 from core.ids import new_id
 from core.models import Hook
-from payments.models import Attempt
+from payments.models import Attempt, ChannelRecord, ReconciliationRun
+from payments.services.day import day_certify
+from payments.services.difference import fee_legs
+from payments.services.ledger import post
 from tests.factories.money import (
     accrue,
+    in_command,
     make_attempt,
     make_captured,
     make_payment,
@@ -21,6 +25,7 @@ from tests.factories.money import (
     say_of_refund,
 )
 from tests.payments.books import MINE, broken, rows_of
+from tests.payments.lists import RECON, listed, movement_of
 
 pytestmark = pytest.mark.django_db
 
@@ -39,6 +44,7 @@ PLANTED = {
     "inv_12_money_currency": "UPDATE payments_refund SET currency = 'USD'",
     "inv_15_money_in_ledger": "UPDATE payments_ledgertransaction SET ref = 'fact:0'"
     " WHERE kind = 'refund'",
+    "inv_29_recon": "UPDATE payments_channelrecord SET amount_minor = amount_minor + 1",
     "inv_30_unknown_outcome": "UPDATE payments_refund SET status_changed_at ="
     " status_changed_at - interval '16 minutes' WHERE status = 'sent'",
     "payments_01_counters": "UPDATE payments_payment SET refunded_minor = refunded_minor + 1",
@@ -48,6 +54,9 @@ PLANTED = {
     " WHERE status = 'sent'",
     "payments_05_escrow": "UPDATE payments_ledgerentry SET order_id = order_id + 4096"
     " WHERE account_id = 'escrow:EUR' AND amount_minor < 0",
+    "payments_16_channel_fees": "UPDATE payments_channelrecord SET fee_minor = fee_minor + 1",
+    "payments_17_certificates": "UPDATE payments_reconciliationtotal SET"
+    " difference_minor = difference_minor + 1, channel_gross_minor = channel_gross_minor + 1",
 }
 MORE = {
     "inv_06_ledger_zero": "DELETE FROM payments_ledgerentry",
@@ -55,6 +64,8 @@ MORE = {
     "inv_12_money_currency": "UPDATE payments_channelfact SET currency = 'USD'",
     "inv_15_money_in_ledger": "UPDATE payments_ledgerentry SET amount_minor = amount_minor + 1"
     " WHERE account_id = 'channel_clearing:EUR'",
+    "inv_29_recon": "UPDATE payments_channelrecord SET currency = 'USD'",
+    "payments_16_channel_fees": "DELETE FROM payments_channelrecord",
     "payments_01_counters": "UPDATE payments_paymentshare SET refunded_minor = 0",
     "payments_02_fold": "UPDATE payments_payment SET status = 'open'",
     "payments_03_parts": "UPDATE payments_paymentshare SET amount_minor = amount_minor + 1",
@@ -67,8 +78,12 @@ MORE = {
 
 @pytest.fixture
 def _books() -> None:
-    """Money in every corner: captured, partly back, on its way back, completed, failed."""
+    """Money in every corner: captured, partly back, on its way back, completed, failed, listed."""
     payment = make_captured(7000, 3000)
+    attempt = payment.attempts.get()
+    listed(attempt)
+    report = [movement_of(attempt)]
+    day_certify(channel="sandbox", day=clock.now().date(), report=report, actor=RECON)
     say_of_refund(make_sent_refund(payment, 1000), "refund_succeeded")
     make_sent_refund(payment, 2000)
     accrue(payment, 300, share=1)
@@ -78,7 +93,7 @@ def _books() -> None:
 
 @pytest.mark.usefixtures("_books")
 def test_good_books_break_nothing() -> None:
-    assert len(MINE) == 15
+    assert len(MINE) == 18
     assert broken() == []
 
 
@@ -136,3 +151,45 @@ def test_an_attempt_whose_outcome_stays_unknown_is_found_unless_it_was_promised(
     with connection.cursor() as cursor:
         cursor.execute("UPDATE payments_attempt SET status = 'processing'")
     assert [row[1] for row in rows_of("inv_30_unknown_outcome")] == [attempts[1].pk]
+
+
+@pytest.mark.parametrize(("days", "found"), [(0, []), (1, []), (2, ["only here"])])
+def test_what_is_booked_and_was_never_listed_is_found_when_the_window_is_over(
+    days: int, found: list[str]
+) -> None:
+    make_captured(1000)
+    ReconciliationRun.objects.bulk_create(
+        ReconciliationRun.build(
+            0,
+            channel="sandbox",
+            since=clock.now() - timedelta(days=1),
+            until=clock.now() + timedelta(days=day),
+            records=0,
+            actor="test",
+        )
+        for day in range(days + 1)
+    )
+    assert [row[3] for row in rows_of("inv_29_recon")] == found
+
+
+def test_what_is_listed_and_not_booked_is_found_unless_it_is_in_the_queue() -> None:
+    attempt = make_attempt(make_payment(1000))
+    listed(attempt, key="typo")
+    assert not rows_of("inv_29_recon")
+    record = ChannelRecord.objects.get()
+    ChannelRecord.objects.filter(pk=record.pk).update(ref="another")
+    assert [row[3] for row in rows_of("inv_29_recon")] == ["only there"]
+
+
+def test_a_fee_of_no_row_is_found() -> None:
+    payment = make_captured(1000)
+    in_command(
+        lambda: post(
+            shard_key=payment.shard_key,
+            kind="channel_fee",
+            ref="difference:4096",
+            legs=fee_legs(5, currency="EUR", channel="sandbox"),
+            actor=RECON,
+        )
+    )
+    assert len(rows_of("payments_16_channel_fees")) == 1

@@ -188,7 +188,7 @@ class Telling(Sandbox):
 def _other_channel() -> Iterator[None]:
     base.register("other", Telling())
     yield
-    del base._channels["other"], base._hooks["other"]
+    del base._channels["other"]
 
 
 @pytest.mark.usefixtures("_other_channel")

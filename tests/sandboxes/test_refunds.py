@@ -107,7 +107,10 @@ def test_transactions_list_what_moved_in_order_page_by_page(own_payments, own_re
         listed += page["data"]
     kinds = [(each["kind"], each["amount_minor"]) for each in listed]
     assert kinds == [*(2 * [("capture", 9500), ("refund", 500)]), ("capture", 9500)]
-    assert set(listed[0]) == {"id", "kind", "key", "ref", "amount_minor", "currency", "at"}
+    assert [each["fee_minor"] for each in listed] == [158, 0, 158, 0, 158]
+    assert set(listed[0]) == {
+        *("id", "kind", "key", "ref", "amount_minor", "fee_minor", "currency", "at")
+    }
     assert len({each["id"] for each in listed}) == 5
     since = own_payments.http.get("/transactions", params={"since": listed[2]["at"]})
     assert listed[2] in since.json()["data"]

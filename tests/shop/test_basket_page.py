@@ -54,8 +54,8 @@ def test_it_is_grouped_by_merchant_with_delivery_and_one_total(client: Client) -
 
     words = text_of(page)
     first, second = words.index("Harbour Tea"), words.index("Nordlys")
-    assert "Goods 30.00 EUR Delivery, Standard 5.00 EUR" in words[first:second]
-    assert "Goods 25.00 EUR Delivery, Standard 5.00 EUR" in words[second:]
+    assert "Goods, incl. tax 30.00 EUR Delivery, Standard 5.00 EUR" in words[first:second]
+    assert "Goods, incl. tax 25.00 EUR Delivery, Standard 5.00 EUR" in words[second:]
     assert "Goods 55.00 EUR Delivery 10.00 EUR Estimate 65.00 EUR" in words
     assert words.count("Checkout") == 2
     assert page["Cache-Control"].count("no-store") == 1

@@ -356,7 +356,8 @@ def test_the_card_at_stripe_is_offered_where_that_is_known(monkeypatch: pytest.M
     assert "Stripe" not in look(group)
     assert Client().post(page_of(group), {"method": "card"}).status_code == 422
 
-    monkeypatch.setitem(base._channels, "stripe", Stripe())
+    monkeypatch.setattr(base, "_channels", dict(base._channels))
+    base.register("stripe", Stripe())
     assert "Card, on Stripe’s page" in look(group)
     attempt = press(group, "card")
     assert (attempt.channel, attempt.token) == ("stripe", "")

@@ -10,7 +10,7 @@ from django.db import InterfaceError, OperationalError, connection
 from core import relay
 from core.heartbeats import beat, silent_hearts
 from core.sweep import vital_clocks
-from core.tasks import hand_over
+from core.tasks import hand_over, hand_over_patiently
 
 IDLE_SECONDS = 0.02
 HEARTBEAT_SECONDS = 2.0
@@ -40,7 +40,7 @@ class Command(BaseCommand):
                     beat(name="relay")
                     stand_in_for_beat()
                     last_beat = time.monotonic()
-                if not relay.deliver(hand_over):
+                if not relay.deliver(hand_over, patient=hand_over_patiently):
                     time.sleep(IDLE_SECONDS)
             except (OperationalError, InterfaceError) as error:
                 self.stderr.write(f"database away, trying again: {error}")

@@ -25,6 +25,7 @@ from delivery.models import Shipment
 from delivery.selectors import offers
 from delivery.services import parcel_event_record
 from orders import states
+from orders.management.demo.payouts import give_accounts, pay_merchants
 from orders.management.demo.stalls import SEED
 from orders.models import Order, OrderGroup
 from orders.services.cancel import order_cancel, order_group_cancel
@@ -38,6 +39,7 @@ from orders.services.request import cancel_request_open
 from payments.models import Attempt, Refund
 from payments.services.collect import fact_record
 from payments.services.refund import refund_fact_record, refund_send
+from payments.services.statement import settle_due
 
 WEEKS = timedelta(days=42)
 CHANNEL = Actor(Role.CHANNEL, "sandbox")
@@ -342,7 +344,7 @@ class Diary:
 
 def _wait_until(at: datetime) -> None:
     clock.advance(max(at - clock.now(), timedelta(0)))
-    if expire_due() + complete_due():
+    if expire_due() + complete_due() + settle_due() + pay_merchants():
         deliver_news()
 
 
@@ -373,6 +375,7 @@ def live_past(orders: Sequence[tuple[float, str, str, str]] = ORDERS) -> None:
     One that was interrupted goes on with the orders that it had not placed yet.
     """
     today = clock.now() + clock.behind()
+    give_accounts()
     diary = Diary()
     diary.note(today - SUSPENDED_BEFORE, suspend_one)
     for number, (days_ago, shopper, wants, end) in enumerate(orders, 1):
@@ -384,4 +387,5 @@ def live_past(orders: Sequence[tuple[float, str, str, str]] = ORDERS) -> None:
                 diary.note(at + timedelta(hours=hours), lambda v=visit, s=step: s(v))  # type: ignore[misc]
     diary.live_through(today)
     deliver_outside("channel")  # it has said everything: no stream has anything left to ask
+    deliver_outside("payout_channel")
     clock.advance(clock.behind())

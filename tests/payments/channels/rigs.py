@@ -296,8 +296,7 @@ class StripeRig(Rig):
         ):
             stripe_channel.install()
             yield
-            for known in (base._channels, base._hooks):
-                known.pop(self.name)
+            base._channels.pop(self.name)
             calls.client.cache_clear()
 
     def pay_after_challenge(self, answer: Answer) -> None:

@@ -2,7 +2,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies = [("payments", "0002_shares_of_nothing")]
+    dependencies = [("payments", "0006_reconcile_with_channels")]
 
     operations = [
         migrations.AlterField(

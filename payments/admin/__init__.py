@@ -1,0 +1,5 @@
+"""The money in the consoles."""
+
+from payments.admin import differences, payouts, statements
+
+__all__ = ["differences", "payouts", "statements"]
