@@ -13,8 +13,9 @@ from core.hooks import hook_settle
 from core.models import Hook
 from core.outbox import Postpone
 from payments.channels.base import Notice, channel_named, told_by
-from payments.locks import lock_attempt, lock_payout, lock_refund
+from payments.locks import lock_attempt, lock_capture, lock_payout, lock_refund
 from payments.models import ChannelFact, PayoutFact
+from payments.services.capture import capture_tell
 from payments.services.collect import attempt_tell
 from payments.services.facts import Said
 from payments.services.payout import PayoutSaid, payout_tell
@@ -37,8 +38,9 @@ def hook_process(*, hook_id: int, actor: Actor) -> Hook:
 
     `ignored`: a kind that says nothing to us. `review`: it does not fit what was asked; nothing is
     changed. `unmatched`: about nothing of ours, after ten minutes of patience, during which this
-    raises Postpone. Locks the payment, then the attempt or the refund; or the merchant, then the
-    payout. Emits as `attempt_tell()`, `refund_tell()` and `payout_tell()` do.
+    raises Postpone. Locks the payment, then the attempt, the capture or the refund; or the merchant,
+    then the payout. Emits as `attempt_tell()`, `capture_tell()`, `refund_tell()` and
+    `payout_tell()` do.
     """
     hook = Hook.objects.get(pk=hook_id)
     if hook.state != Hook.State.RECEIVED:
@@ -67,6 +69,10 @@ def _take(hook: Hook) -> Hook.State:
         refund = lock_refund(_object_id(notice))
         _require_own(refund.attempt.channel, hook)
         refund_tell(refund=refund, said=_said(notice), actor=actor)
+    elif notice.payment_key:
+        capture = lock_capture(_object_id(notice))
+        _require_own(capture.attempt.channel, hook)
+        capture_tell(capture=capture, said=_said(notice), actor=actor)
     else:
         attempt = lock_attempt(_object_id(notice))
         _require_own(attempt.channel, hook)
@@ -97,9 +103,13 @@ def _id(number: str) -> int:
 
 
 def _object_id(notice: Notice) -> int:
-    """Our id in the key; 0, which is nobody's, for a key that we never gave."""
+    """Our id in the key; 0, which is nobody's, for a key that we never gave.
+
+    An attempt is tried once; captures and refunds, which name their payment too, again and again.
+    """
     number, _, try_number = notice.key.partition(".")
-    return _id(number) if notice.kind in ABOUT_REFUNDS or not try_number else 0
+    has_tries = notice.kind in ABOUT_REFUNDS or notice.payment_key
+    return _id(number) if has_tries or not try_number else 0
 
 
 def _require_own(channel: str, hook: Hook) -> None:
