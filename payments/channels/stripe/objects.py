@@ -84,9 +84,9 @@ def answer_of(found: Object) -> Answer:
 
 
 def answer_of_intent(intent: Object) -> Answer:
-    """What is taken in parts stays authorised: its captures are asked after by their own keys."""
+    """What was taken in parts stays authorised: its captures are asked after by their own keys."""
     status, amount = INTENT_STATUSES[intent["status"]], intent["amount"]
-    if intent["capture_method"] == "manual" and intent["amount_received"]:
+    if status == "captured" and intent["capture_method"] == "manual":
         status = "authorised"
     elif status == "captured":
         amount = intent["amount_received"]
@@ -176,7 +176,7 @@ def _of_intent(intent: Object) -> Notice | None:
     answer, metadata = answer_of_intent(intent), intent.get("metadata") or {}
     if answer.status == "failed" and metadata.get(HOSTED):
         return None
-    if intent["capture_method"] == "manual" and intent["amount_received"]:
+    if answer.status == "authorised" and intent["amount_received"]:
         return _of_capture(intent)
     return _of_charge(intent, answer)
 
