@@ -174,6 +174,9 @@ class Merchant(ReferenceModel):
     pay_within_minutes = models.PositiveSmallIntegerField(
         _("minutes to pay"), null=True, blank=True, choices=PAY_WITHIN_MINUTES
     )
+    accepts_cash = models.BooleanField(
+        _("may be paid at the door"), default=False, db_default=False
+    )
     # Working hours, Monday to Friday from 9 to 17 in this zone.
     cancel_answer_hours = models.PositiveSmallIntegerField(
         _("working hours to answer who wants to cancel"),

@@ -44,8 +44,10 @@ BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
     "complete-due-orders": {"task": "orders.tasks.complete_due_orders", "schedule": 60.0},
     "approve-due-requests": {"task": "orders.tasks.approve_due_requests", "schedule": 60.0},
     "close-due-statements": {"task": "payments.tasks.close_due_statements", "schedule": 300.0},
-    # Attempts, refunds and payouts whose outcome nobody has told for two minutes.
+    # Attempts, captures, refunds and payouts whose outcome nobody has told for two minutes.
     "ask-channels": {"task": "payments.tasks.ask_channels", "schedule": 30.0},
+    # Promised money that a channel would not give an hour ago.
+    "retry-captures": {"task": "payments.tasks.retry_captures", "schedule": 300.0},
     # Each channel's list is due hourly, each of its days once it is over; what failed is due again.
     "reconcile": {"task": "payments.tasks.reconcile_due", "schedule": 300.0},
     # The monitor, last: what the others have left undone.

@@ -288,6 +288,11 @@ METRICS_TOKEN = env("METRICS_TOKEN", default="")
 
 # When a channel that can do both takes promised money, `stripe=shipment`: once, shipment, delivery.
 PAYMENT_CAPTURE_AT = env.dict("PAYMENT_CAPTURE_AT", default={})
+# The most that may be paid at the door, in minor units per currency (`EUR=50000`); others: nothing.
+CASH_ON_DELIVERY_MOST = env.dict("CASH_ON_DELIVERY_MOST", default={"EUR": 50_000})
+
+# A refund by hand above this, in minor units, waits for a second person.
+REFUND_LIMIT_MINOR = env.int("REFUND_LIMIT_MINOR", default=50_000)
 
 # The sandboxes: what they are reached by, and the secrets of their notifications (first signs).
 SANDBOX_ENDPOINT_ID = env("SANDBOX_ENDPOINT_ID", default="")

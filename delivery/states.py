@@ -52,6 +52,7 @@ SCAN_VERBS = {
     "in_transit": "move",
     "out_for_delivery": "move",
     "exception": "move",
+    "refused": "move",  # at the door: it goes back to its sender
     "lost": "lose",
     "delivered": "deliver",
     "returned": "return",

@@ -2,12 +2,13 @@
 
 from core.audit import invariant
 
-# Per group: what channels captured, what they have promised beside it or need not give any more,
+# Per group: what channels and store credit have brought, what channels have promised beside it or need not give any more,
 # and the refunds that are alive or have succeeded.
 MONEY = """
     money AS (
         SELECT grp.id, grp.status, grp.total_minor - grp.called_off_minor AS payable_minor,
-               coalesce(sum(captured.minor), 0) AS captured_minor,
+               coalesce(sum(CASE payment.tender WHEN 'store_credit' THEN payment.captured_minor
+                                 ELSE captured.minor END), 0) AS captured_minor,
                coalesce(sum(pledged.minor), 0) AS pledged_minor,
                coalesce(sum(refunded.minor), 0) AS refunded_minor
         FROM orders_ordergroup grp
@@ -21,15 +22,13 @@ MONEY = """
             WHERE fact.kind = 'captured' GROUP BY 1
         ) AS captured ON captured.payment_id = payment.id
         LEFT JOIN (
-            SELECT share.payment_id,
-                   sum(greatest(share.authorised_minor - share.captured_minor, 0)) AS minor
-            FROM payments_paymentshare share
-            JOIN payments_payment held ON held.id = share.payment_id
-            WHERE held.status IN ('authorised', 'captured') GROUP BY share.payment_id
+            SELECT payment_id, sum(greatest(authorised_minor - captured_minor, 0)) AS minor
+            FROM payments_paymentshare GROUP BY payment_id
         ) AS pledged ON pledged.payment_id = payment.id
+             AND (payment.status IN ('authorised', 'captured') OR grp.status = 'paid')
         LEFT JOIN (
             SELECT payment_id, sum(amount_minor) AS minor FROM payments_refund
-            WHERE status NOT IN ('failed', 'declined') GROUP BY payment_id
+            WHERE status NOT IN ('pending', 'failed', 'declined') GROUP BY payment_id
         ) AS refunded ON refunded.payment_id = payment.id
         GROUP BY grp.id)
 """
@@ -99,7 +98,8 @@ invariant(
     SELECT * FROM money
     WHERE ((status = 'paid' AND captured_minor + pledged_minor < payable_minor)
         OR (status IN ('pending_payment', 'expiring')
-            AND captured_minor + pledged_minor >= payable_minor AND payable_minor > 0)
+            AND captured_minor - refunded_minor + pledged_minor >= payable_minor
+            AND payable_minor > 0)
         OR (status IN ('cancelled', 'expired') AND captured_minor <> refunded_minor))
       AND id NOT IN (SELECT group_id FROM news)
     """,
@@ -107,7 +107,7 @@ invariant(
 invariant(
     "I13b",
     "inv_13b_cancelled_order_refunded",
-    "a cancelled order of a paid group has refunds equal to its share of the capture",
+    "a cancelled order of a paid group has refunds equal to what was taken, the rest is let go",
     f"""
     WITH {NEWS}
     SELECT ordr.id, share.captured_minor,
@@ -115,10 +115,10 @@ invariant(
     FROM orders_order ordr
     JOIN orders_ordergroup grp ON grp.id = ordr.group_id
     JOIN payments_payment payment ON payment.reference = grp.id
-         AND payment.status IN ('authorised', 'captured')
     JOIN payments_paymentshare share ON share.payment_id = payment.id AND share.order_id = ordr.id
+         AND (payment.status IN ('authorised', 'captured') OR share.authorised_minor > 0)
     LEFT JOIN payments_refund refund
-         ON refund.payment_id = payment.id AND refund.status <> 'declined'
+         ON refund.payment_id = payment.id AND refund.status NOT IN ('pending', 'declined')
     LEFT JOIN payments_refundshare refund_share
          ON refund_share.refund_id = refund.id AND refund_share.order_id = ordr.id
     WHERE ordr.status = 'cancelled' AND grp.status = 'paid'
@@ -149,7 +149,8 @@ invariant(
                sum(part.amount_minor) FILTER (WHERE refund.request_key LIKE 'cancel:%'
                                               AND refund.status <> 'failed') AS given
         FROM payments_refundshare part
-        JOIN payments_refund refund ON refund.id = part.refund_id AND refund.status <> 'declined'
+        JOIN payments_refund refund ON refund.id = part.refund_id
+             AND refund.status NOT IN ('pending', 'declined')
         GROUP BY part.order_id),
     unpaid AS (
         SELECT ordr.id, ordr.called_off_minor + coalesce(sum(share.voided_minor), 0) AS minor
@@ -211,16 +212,22 @@ invariant(
 invariant(
     "I16",
     "inv_16_payable_equals_payment",
-    "what is to be paid for a group and its orders is what their payment asks for and shares out",
+    "what is to be paid for a group and its orders is what their payments ask for and share out",
     """
     SELECT 'group' AS noun, grp.id, grp.total_minor - grp.called_off_minor AS payable_minor,
-           payment.amount_minor
+           sum(payment.amount_minor) AS amount_minor
     FROM orders_ordergroup grp JOIN payments_payment payment ON payment.reference = grp.id
-    WHERE payment.amount_minor <> grp.total_minor - grp.called_off_minor
+    WHERE NOT (payment.tender = 'store_credit' AND payment.status = 'closed')
+    GROUP BY grp.id
+    HAVING sum(payment.amount_minor) <> grp.total_minor - grp.called_off_minor
     UNION ALL
-    SELECT 'order', ordr.id, ordr.total_minor - ordr.called_off_minor, share.amount_minor
-    FROM orders_order ordr JOIN payments_paymentshare share ON share.order_id = ordr.id
-    WHERE share.amount_minor <> ordr.total_minor - ordr.called_off_minor
+    SELECT 'order', ordr.id, ordr.total_minor - ordr.called_off_minor, sum(share.amount_minor)
+    FROM orders_order ordr
+    JOIN payments_paymentshare share ON share.order_id = ordr.id
+    JOIN payments_payment payment ON payment.id = share.payment_id
+    WHERE NOT (payment.tender = 'store_credit' AND payment.status = 'closed')
+    GROUP BY ordr.id
+    HAVING sum(share.amount_minor) <> ordr.total_minor - ordr.called_off_minor
     """,
 )
 invariant(
@@ -247,6 +254,7 @@ invariant(
     SELECT waiting.id, channel, event_id, received_at
     FROM waiting
     LEFT JOIN (SELECT id FROM payments_attempt
+               UNION ALL SELECT id FROM payments_capture
                UNION ALL SELECT id FROM payments_refund
                UNION ALL SELECT id FROM delivery_shipment) AS known ON known.id = key
     WHERE received_at < (SELECT business_now())
@@ -275,6 +283,7 @@ invariant(
         (
             _orphans("payment", "payments_payment", "reference", "ordergroup"),
             _orphans("payment share", "payments_paymentshare", "order_id", "order"),
+            _orphans("capture", "payments_capture", "order_id", "order"),
             _orphans("refund", "payments_refund", "reference", "order", "ordergroup"),
             _orphans("refund share", "payments_refundshare", "order_id", "order"),
             _orphans("ledger entry", "payments_ledgerentry", "order_id", "order"),

@@ -5,10 +5,12 @@ from django.conf import settings
 from accounts.actors import system
 from core.outbox import Event, Fact, emit, external, on, on_batch
 from orders import triggers
+from orders.services.capture import order_capture, order_captured, order_group_lapse
 from orders.services.expire import order_group_expire
 from orders.services.fulfil import order_deliver
 from orders.services.pay import order_group_pay
 from orders.services.summary import order_group_summarise
+from orders.services.take_back import order_take_back
 
 
 @on("payment.authorised", "payment.captured")
@@ -48,6 +50,36 @@ def set_hints(event: Event) -> None:
 def expire_group(event: Event) -> None:
     """Nothing comes of this try any more: what only waited for that can expire, if it is overdue."""
     order_group_expire(group_id=int(event.payload["reference"]), actor=system(event.type))
+
+
+@on("attempt.closed")
+def miss_promised_money(event: Event) -> None:
+    """The channel takes nothing any more: what still waited for its promise to be kept has lost it."""
+    order_group_lapse(
+        group_id=int(event.payload["reference"]), actor=system("authorisation lapsed")
+    )
+
+
+@on("order.shipped", "order.delivered")
+def capture_order(event: Event) -> None:
+    """Goods have moved: what was promised for them is taken."""
+    order_capture(order_id=event.object_id, actor=system(event.type))
+
+
+@on("capture.succeeded")
+def settle_capture(event: Event) -> None:
+    """Promised money is here; of an order that was cancelled meanwhile it goes back."""
+    order_captured(
+        order_id=int(event.payload["order_id"]),
+        capture_id=event.object_id,
+        actor=system(event.type),
+    )
+
+
+@on("shipment.returned")
+def take_back_order(event: Event) -> None:
+    """A parcel is back with its sender."""
+    order_take_back(order_id=int(event.payload["reference"]), actor=system(event.type))
 
 
 @on("shipment.delivered")

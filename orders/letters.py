@@ -31,7 +31,7 @@ MOST_LINES = 40  # in one mail; the order's page has them all
 LONGEST_SUBJECT = 200
 
 # Templates for the merchant's people; all others go to the buyer.
-TO_SELLERS = ("new_order", "order_waiting", "cancel_asked")
+TO_SELLERS = ("new_order", "order_waiting", "cancel_asked", "sale_lost")
 
 Role = MerchantMember.Role
 HEAR_OF_ORDERS = (Role.OWNER, Role.MANAGER, Role.FULFILMENT)
@@ -144,7 +144,24 @@ def _cancelled(matter: Matter) -> Context | None:
         "order": order,
         "parts": parts_of(matter.group, [order], as_placed=True),
         "refunded": amount(refund_minor, order.currency) if refund_minor else "",
+        "let_go": _let_go(matter, order),
+        "is_lapsed": matter.facts.get("cause") == states.LAPSED,
+        "is_back": matter.facts.get("cause") == states.REFUSED,
     }
+
+
+def _lost(matter: Matter) -> Context | None:
+    """The merchant hears of what nobody wished: the money failed, or the goods came back."""
+    order = matter.order()
+    if not matter.facts.get("cause") or order.status != states.CANCELLED:
+        return None
+    return {"order": order, "is_back": matter.facts["cause"] == states.REFUSED}
+
+
+def _let_go(matter: Matter, order: Order) -> str:
+    """What was only promised and is never charged; '' where that is nothing."""
+    minor: int = matter.facts.get("let_go_minor", 0)
+    return amount(minor, order.currency) if minor else ""
 
 
 def _goes_back_minor(matter: Matter, order: Order) -> int:
@@ -170,6 +187,7 @@ def _reduced(matter: Matter) -> Context | None:
         "items": items[:MOST_LINES],
         "more": max(0, len(items) - MOST_LINES),
         "refunded": amount(refund_minor, order.currency) if refund_minor else "",
+        "let_go": _let_go(matter, order),
     }
 
 
@@ -278,6 +296,7 @@ TEMPLATES: dict[str, Callable[[Matter], Context | None]] = {
     "refund_sent": _refunded,
     "new_order": _new_order,
     "order_waiting": _waiting,
+    "sale_lost": _lost,
 }
 
 

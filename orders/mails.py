@@ -32,7 +32,7 @@ TELLS: dict[str, tuple[str, ...]] = {
     "order_group.cancelled": ("cancel_done",),
     "order.paid": ("new_order",),
     "order.reinstated": ("new_order",),
-    "order.cancelled": ("cancel_done",),
+    "order.cancelled": ("cancel_done", "sale_lost"),
     "order.reduced": ("items_cancelled",),
     "order.delivered": ("delivered",),
     "cancel_request.requested": ("cancel_requested", "cancel_asked"),

@@ -19,6 +19,9 @@ DELIVERED = "delivered"
 COMPLETED = "completed"
 REQUESTED = "requested"
 
+# Why the system calls off what nobody wished to be: events carry it as their `cause`.
+LAPSED, REFUSED = "authorisation lapsed", "refused at the door"
+
 # What a merchant has to see to.
 TO_DO = (PAID, ACKNOWLEDGED, PACKING)
 
@@ -144,6 +147,9 @@ ORDER = Machine(
         ),
         # From packing on it is the merchant's to say, or the clock's that they let pass.
         Edge("cancel", (PACKING,), CANCELLED, "cancelled", (*SELLERS, SYSTEM), NOTHING_LEFT),
+        # All its parcels came back before anybody paid for it.
+        Edge("come_back", (SHIPPED,), STAYS, "", (SYSTEM,)),
+        Edge("cancel", (SHIPPED,), CANCELLED, "cancelled", (SYSTEM,), NOTHING_LEFT),
         # Some units are called off, others stay.
         Edge(
             "reduce",

@@ -24,6 +24,7 @@ PARCEL: Words = {
     "in_transit": (_("On its way"), "good"),
     "out_for_delivery": (_("Out for delivery"), "good"),
     "exception": (_("Held up"), "bad"),
+    "refused": (_("Refused at the door"), "bad"),
     "delivered": (_("Delivered"), "good"),
     "lost": (_("Lost"), "bad"),
     "returned": (_("Sent back"), "bad"),

@@ -1,7 +1,7 @@
 """The invariants of the money, as views that must be empty."""
 
 from core.audit import invariant
-from payments.channels import sandbox  # noqa: F401 it registers itself
+from payments.channels import cash_on_delivery, sandbox  # noqa: F401 they register themselves
 from payments.channels.base import listed_with, listing_channels, slow_channels
 
 # Since when an attempt's outcome is owed: of a channel whose money takes days, since they are over.
@@ -15,6 +15,22 @@ LISTED = "(VALUES {}) AS listed (lister, channel)".format(
         f"('{lister}', '{name}')" for lister in listing_channels() for name in listed_with(lister)
     )
 )
+
+# What came for each payment: what channels took, and the store credit that was spent on it and not
+# released; what a refund brings is no matter of the capture.
+COME = """
+    SELECT coalesce(attempt.payment_id, capture.payment_id) AS payment_id,
+           sum(fact.amount_minor) AS minor
+    FROM payments_channelfact fact
+    LEFT JOIN payments_attempt attempt ON attempt.id = fact.attempt_id
+         AND attempt.shard_key = fact.shard_key
+    LEFT JOIN payments_capture capture ON capture.id = fact.capture_id
+         AND capture.shard_key = fact.shard_key
+    WHERE fact.kind = 'captured' GROUP BY 1
+    UNION ALL
+    SELECT payment_id, -sum(amount_minor) FROM payments_creditentry
+    WHERE payment_id IS NOT NULL AND refund_id IS NULL GROUP BY payment_id
+"""
 
 invariant(
     "I06",
@@ -67,7 +83,7 @@ invariant(
     "I10",
     "inv_10_capture_refund_bounds",
     "an attempt captures no more than it asked for; a payment gives back no more than it captured",
-    """
+    f"""
     SELECT attempt.id, 'captured' AS what, attempt.amount_minor AS most_minor,
            sum(fact.amount_minor) AS minor
     FROM payments_attempt attempt
@@ -82,15 +98,7 @@ invariant(
     JOIN (SELECT payment_id, sum(amount_minor) AS minor FROM payments_refund
           WHERE status IN ('approved', 'sent', 'succeeded') GROUP BY payment_id) AS refunded
          ON refunded.payment_id = payment.id
-    LEFT JOIN (SELECT coalesce(attempt.payment_id, capture.payment_id) AS payment_id,
-                      sum(fact.amount_minor) AS minor
-               FROM payments_channelfact fact
-               LEFT JOIN payments_attempt attempt ON attempt.id = fact.attempt_id
-                    AND attempt.shard_key = fact.shard_key
-               LEFT JOIN payments_capture capture ON capture.id = fact.capture_id
-                    AND capture.shard_key = fact.shard_key
-               WHERE fact.kind = 'captured' GROUP BY 1) AS captured
-         ON captured.payment_id = payment.id
+    LEFT JOIN ({COME}) AS captured ON captured.payment_id = payment.id
     WHERE refunded.minor > coalesce(captured.minor, 0)
     """,
 )
@@ -198,22 +206,21 @@ invariant(
     SELECT 'refund', id, status_changed_at FROM payments_refund
     WHERE status = 'sent'
       AND status_changed_at < (SELECT business_now()) - interval '15 minutes'
+    UNION ALL
+    SELECT 'capture', id, status_changed_at FROM payments_capture
+    WHERE status = 'requested'
+      AND status_changed_at < (SELECT business_now()) - interval '15 minutes'
     """,
 )
 invariant(
     "P01",
     "payments_01_counters",
     "the counters of payments and shares are the sums of captures and of refunds not failed",
-    """
+    f"""
     SELECT payment.id, 'captured' AS counter, payment.captured_minor AS counted,
            coalesce(captured.minor, 0) AS minor
     FROM payments_payment payment
-    LEFT JOIN (SELECT coalesce(attempt.payment_id, capture.payment_id) AS payment_id,
-                      sum(fact.amount_minor) AS minor
-               FROM payments_channelfact fact
-               LEFT JOIN payments_attempt attempt ON attempt.id = fact.attempt_id
-               LEFT JOIN payments_capture capture ON capture.id = fact.capture_id
-               WHERE fact.kind = 'captured' GROUP BY 1) AS captured
+    LEFT JOIN (SELECT payment_id, sum(minor) AS minor FROM ({COME}) AS come GROUP BY 1) AS captured
          ON captured.payment_id = payment.id
     WHERE payment.captured_minor <> coalesce(captured.minor, 0)
     UNION ALL
@@ -256,10 +263,17 @@ invariant(
     UNION ALL
     SELECT 'payment', id, status, 'captured'
     FROM payments_payment payment
-    WHERE status IN ('open', 'closed') AND captured_minor > 0
+    WHERE status IN ('open', 'closed') AND captured_minor > (
+              SELECT coalesce(sum(fact.amount_minor), 0) FROM payments_channelfact fact
+              JOIN payments_attempt attempt ON attempt.id = fact.attempt_id
+              WHERE attempt.payment_id = payment.id AND attempt.is_excess
+                AND fact.kind = 'captured')
        OR status = 'captured' AND (captured_minor = 0 OR EXISTS (
               SELECT FROM payments_paymentshare share WHERE share.payment_id = payment.id
-              AND share.captured_minor + share.voided_minor <> share.amount_minor))
+              AND share.captured_minor + share.voided_minor <> share.amount_minor)
+          AND NOT EXISTS (
+              SELECT FROM payments_attempt lapsed WHERE lapsed.payment_id = payment.id
+              AND lapsed.status = 'closed' AND lapsed.capture_at <> 'once'))
     UNION ALL
     SELECT 'capture', id, status, outcome
     FROM (SELECT capture.id, capture.status,
@@ -277,6 +291,7 @@ invariant(
                       WHEN bool_or(kind = 'refund_failed') THEN 'failed' ELSE '' END AS outcome
           FROM payments_refund refund
           LEFT JOIN payments_channelfact fact ON fact.refund_id = refund.id
+          WHERE refund.destination <> 'store_credit'
           GROUP BY refund.id) AS said
     WHERE (status = 'succeeded') <> (outcome = 'succeeded')
        OR (status = 'failed' AND outcome <> 'failed')
@@ -363,5 +378,32 @@ invariant(
     FROM payments_reconciliationday certificate
     JOIN payments_reconciliationtotal total ON total.certificate_id = certificate.id
     WHERE certificate.is_level AND total.difference_minor <> 0
+    """,
+)
+invariant(
+    "P06",
+    "payments_06_credit",
+    "store credit is the sum of its entries, each booked, and what the book owes to customers",
+    """
+    SELECT 'balance' AS what, account.id::text AS subject, account.balance_minor AS minor,
+           coalesce(sum(entry.amount_minor), 0) AS entries_minor
+    FROM payments_creditaccount account
+    LEFT JOIN payments_creditentry entry ON entry.account_id = account.id
+    GROUP BY account.id HAVING account.balance_minor <> coalesce(sum(entry.amount_minor), 0)
+    UNION ALL
+    SELECT 'book', currency, coalesce(booked.minor, 0), coalesce(owed.minor, 0)
+    FROM (SELECT account.currency, -sum(entry.amount_minor) AS minor
+          FROM payments_ledgerentry entry
+          JOIN payments_ledgeraccount account ON account.id = entry.account_id
+          WHERE account.code = 'store_credit' GROUP BY account.currency) AS booked
+    FULL JOIN (SELECT currency, sum(balance_minor) AS minor FROM payments_creditaccount
+               GROUP BY currency) AS owed USING (currency)
+    WHERE coalesce(booked.minor, 0) <> coalesce(owed.minor, 0)
+    UNION ALL
+    SELECT 'refund', refund.id::text, refund.amount_minor, coalesce(sum(entry.amount_minor), 0)
+    FROM payments_refund refund
+    LEFT JOIN payments_creditentry entry ON entry.refund_id = refund.id
+    WHERE refund.destination = 'store_credit' AND refund.status = 'succeeded'
+    GROUP BY refund.id HAVING refund.amount_minor <> coalesce(sum(entry.amount_minor), 0)
     """,
 )

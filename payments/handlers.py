@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable
+from dataclasses import replace
 
 from django.conf import settings
 
@@ -9,8 +10,8 @@ from accounts.actors import Actor, Role, system
 from core.crash import crash_point
 from core.errors import Conflict
 from core.outbox import Event, Fact, emit, external, on, on_batch
+from payments.channels import cash_on_delivery, sandbox  # noqa: F401 they register themselves
 from payments.channels import payout as payout_channel
-from payments.channels import sandbox  # noqa: F401 it registers itself
 from payments.channels.base import NOT_FOUND, Answer, ChannelRefused, Charge, channel_named
 from payments.models import Attempt, Capture, Payout, Refund
 from payments.services.capture import capture_answer_record
@@ -38,8 +39,12 @@ REQUESTS = {
 
 @on_batch(*REQUESTS)
 def ask_channel(events: list[Event]) -> None:
-    """Puts what to ask into the payment's own stream to its channel, in the order it happened."""
-    emit([_request(event) for event in events if event.payload.get(REQUESTS[event.type][1])])
+    """Puts what to ask into the payment's own stream to its channel, in the order it happened.
+
+    No channel is asked for what becomes store credit.
+    """
+    asked = [event for event in events if event.payload.get(REQUESTS[event.type][1])]
+    emit([_request(e) for e in asked if e.payload.get("destination") != "store_credit"])
 
 
 def _request(event: Event) -> Fact:
@@ -95,7 +100,7 @@ def close_at_channel(attempt_id: int) -> None:
     if not attempt.may_still_pay:
         return
     try:
-        answer = channel_named(attempt.channel).close(attempt.channel_key)
+        answer = about(attempt, channel_named(attempt.channel).close(attempt.channel_key))
     except ChannelRefused as refusal:
         if refusal.code != NOT_FOUND:
             raise
@@ -110,12 +115,13 @@ def capture_at_channel(capture_id: int) -> None:
         return
     attempt = capture.attempt
     try:
-        answer = channel_named(attempt.channel).capture(
+        said = channel_named(attempt.channel).capture(
             key=capture.channel_key,
             payment_key=attempt.channel_key,
             amount_minor=capture.amount_minor,
             is_last=capture.is_last,
         )
+        answer = about(capture, said)
     except ChannelRefused as refusal:
         answer = _refused(capture, "failed", refusal)
     crash_point("after_channel_before_commit")
@@ -128,11 +134,14 @@ def refund_at_channel(refund_id: int) -> None:
     if refund.status != "sent":
         return
     attempt = refund.attempt
+    if attempt is None:  # nobody sends store credit
+        return
     try:
         answer = channel_named(attempt.channel).refund(
             key=refund.channel_key,
             payment_key=attempt.channel_key,
             amount_minor=refund.amount_minor,
+            **({"account": refund.account} if refund.account else {}),
         )
     except ChannelRefused as refusal:
         answer = _refused(refund, "failed", refusal)
@@ -218,6 +227,13 @@ def _refused(
         currency=subject.currency,
         failure_code=refusal.code[:100],
     )
+
+
+def about(subject: Attempt | Capture, answer: Answer) -> Answer:
+    """A channel that keeps no book says yes or no, and that to just what it was asked."""
+    if answer.currency:
+        return answer
+    return replace(answer, amount_minor=subject.amount_minor, currency=subject.currency)
 
 
 def _actor(attempt: Attempt) -> Actor:

@@ -11,13 +11,25 @@ from django.db.models.functions import Extract
 from core.clock import BusinessNow
 from core.ids import gene_of
 from payments.channels.base import CaptureAt, slow_channels
-from payments.models import Attempt, LedgerEntry, Payment, PaymentShare, Refund
+from payments.models import (
+    Attempt,
+    Capture,
+    CreditAccount,
+    CreditEntry,
+    LedgerEntry,
+    Payment,
+    PaymentShare,
+    Refund,
+)
 from payments.states import ATTEMPT
 
 UNKNOWN_FOR = timedelta(minutes=2)
-# The round in which channels are asked, and how often it is the turn of one whose money takes days.
 PROMISES = Q(status="succeeded", is_excess=False) & ~Q(capture_at=CaptureAt.ONCE)
-ASK, SLOW_PACE = timedelta(seconds=30), timedelta(minutes=15)
+# The round in which channels are asked, and how often it is the turn of one whose money takes days,
+# and of what is only promised.
+ASK, SLOW_PACE, PROMISE_PACE = timedelta(seconds=30), timedelta(minutes=15), timedelta(hours=6)
+# How often the clock asks for a capture that fails, and how long after each failure.
+MOST_TRIES, RETRY_AFTER = 72, timedelta(hours=1)
 # The postings that move an order's money between its merchant, the house and its buyer.
 SPLITTING = ("completion", "refund_approved", "refund_failed")
 
@@ -26,12 +38,14 @@ SPLITTING = ("completion", "refund_approved", "refund_failed")
 class MoneyOfReference:
     """The money of an order group, in minor units. What came twice and goes back is left out.
 
-    `authorised_minor` is promised and not taken yet. A refund counts from its approval until it fails.
+    `authorised_minor` is promised and not taken yet, `let_go_minor` was promised and never will be
+    taken. A refund counts from its approval until it fails.
     """
 
     authorised_minor: int
     captured_minor: int
     refunded_minor: int
+    let_go_minor: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,16 +63,35 @@ class Accrual:
     subsidy_minor: int = 0
 
 
-def money_of(reference: int) -> MoneyOfReference:
-    """What an order group's payments hold and have given back."""
+def money_of(reference: int, *, order_id: int | None = None) -> MoneyOfReference:
+    """What an order group's payments hold and have given back; or what of it is one order's."""
     shares = PaymentShare.objects.filter(payment__reference=reference, shard_key=gene_of(reference))
+    if order_id is not None:
+        shares = shares.filter(order_id=order_id)
     open_minor = F("amount_minor") - F("captured_minor") - F("voided_minor")
     sums = shares.aggregate(
         authorised=Sum(open_minor, filter=Q(payment__status="authorised"), default=0),
         captured=Sum("captured_minor", default=0),
         refunded=Sum("refunded_minor", default=0),
+        let_go=Sum("voided_minor", default=0),
     )
-    return MoneyOfReference(sums["authorised"], sums["captured"], sums["refunded"])
+    return MoneyOfReference(sums["authorised"], sums["captured"], sums["refunded"], sums["let_go"])
+
+
+def untaken_minor(payment: Payment, order_id: int) -> int:
+    """What of one order's share was promised, and has been neither taken nor let go."""
+    shares = PaymentShare.objects.filter(
+        payment=payment, order_id=order_id, shard_key=payment.shard_key, authorised_minor__gt=0
+    )
+    return sum(share.open_minor for share in shares)
+
+
+def asked_minor(payment: Payment, order_id: int) -> int:
+    """What of that the channel was asked to take, and has not answered."""
+    asked = payment.captures.filter(
+        order_id=order_id, status="requested", shard_key=payment.shard_key
+    )
+    return sum(asked.values_list("amount_minor", flat=True))
 
 
 def left_of_order_minor(payments: Iterable[Payment], order_id: int) -> int:
@@ -89,6 +122,35 @@ def refundable_minor(payment: Payment, order_id: int) -> int:
     return left_of_order_minor([payment], order_id)
 
 
+def shares_of(payment: Payment) -> list[PaymentShare]:
+    """What of a payment belongs to each order, the first one first."""
+    rows = PaymentShare.objects.filter(payment=payment, shard_key=payment.shard_key)
+    return list(rows.order_by("pk"))
+
+
+def credit_minor(*, customer_id: int, shard_key: int, currency: str) -> int:
+    """What store credit a customer has in a currency."""
+    rows = CreditAccount.objects.filter(
+        customer=customer_id, shard_key=shard_key, currency=currency
+    )
+    return rows.values_list("balance_minor", flat=True).first() or 0
+
+
+def credits_of(*, customer_id: int, shard_key: int) -> list[CreditAccount]:
+    """A customer's store credit, by currency."""
+    rows = CreditAccount.objects.filter(customer=customer_id, shard_key=shard_key)
+    return list(rows.order_by("currency"))
+
+
+def credit_entries_of(
+    *, customer_id: int, shard_key: int, before: int | None, most: int
+) -> list[CreditEntry]:
+    """What changed a customer's store credit, the newest first, from an entry on."""
+    rows = CreditEntry.objects.filter(account__customer=customer_id, shard_key=shard_key)
+    rows = rows.filter(pk__lt=before) if before else rows
+    return list(rows.select_related("account").order_by("-pk")[:most])
+
+
 def live_attempt(payment: Payment) -> Attempt | None:
     """The attempt of a payment whose outcome is not known yet; there is at most one."""
     return Attempt.objects.filter(
@@ -100,6 +162,12 @@ def promising_attempt(payment: Payment) -> Attempt | None:
     """The attempt whose promised money can still be taken."""
     attempts = Attempt.objects.filter(payment=payment, shard_key=payment.shard_key)
     return attempts.filter(PROMISES).first()
+
+
+def is_captured_later(reference: int) -> bool:
+    """True where money of an order group is, or was, only promised and taken as its goods move."""
+    attempts = Attempt.objects.filter(payment__reference=reference, shard_key=gene_of(reference))
+    return attempts.filter(PROMISES | Q(captures__isnull=False)).exists()
 
 
 def open_attempts(payments: Iterable[Payment]) -> list[Attempt]:
@@ -152,7 +220,39 @@ def unknown_refund_ids(*, most: int) -> list[int]:
     return _unknown(Refund.objects.filter(status="sent"), most)
 
 
-def _unknown(rows: QuerySet[Attempt] | QuerySet[Refund], most: int) -> list[int]:
+def unknown_capture_ids(*, most: int) -> list[int]:
+    """Captures whose outcome the channel has owed us for too long, oldest first."""
+    return _unknown(Capture.objects.filter(status="requested"), most)
+
+
+def promised_attempt_ids(*, most: int) -> list[int]:
+    """Promises of money that waits for its goods, each once in six hours: has the channel let it go?
+
+    A promise of cash at the door is nobody's to let go.
+    """
+    rows = Attempt.objects.filter(
+        PROMISES, capture_at=CaptureAt.SHIPMENT, payment__status="authorised"
+    ).annotate(age_seconds=Extract(BusinessNow() - F("status_changed_at"), "epoch"))
+    turn = rows.annotate(turn_seconds=F("age_seconds") % PROMISE_PACE.seconds).filter(
+        age_seconds__gt=ASK.seconds, turn_seconds__lt=ASK.seconds
+    )
+    return list(turn.order_by("status_changed_at").values_list("pk", flat=True)[:most])
+
+
+def retriable_capture_ids(*, most: int) -> list[int]:
+    """Failed captures that the clock asks for again: hour by hour, for three days."""
+    rows = Capture.objects.filter(
+        status="failed",
+        tries__lt=MOST_TRIES,
+        status_changed_at__lt=BusinessNow() - RETRY_AFTER,
+        payment__status="authorised",
+    )
+    return list(rows.order_by("status_changed_at").values_list("pk", flat=True)[:most])
+
+
+def _unknown(
+    rows: QuerySet[Attempt] | QuerySet[Capture] | QuerySet[Refund], most: int
+) -> list[int]:
     late = rows.filter(status_changed_at__lt=BusinessNow() - UNKNOWN_FOR)
     return list(late.order_by("status_changed_at").values_list("pk", flat=True)[:most])
 
@@ -228,6 +328,12 @@ def attempts_of(reference: int) -> list[Attempt]:
     """The tries at paying an order group, the first one first; each carries the reading's `moment`."""
     rows = Attempt.objects.filter(payment__reference=reference, shard_key=gene_of(reference))
     return list(rows.annotate(moment=BusinessNow()).order_by("id"))
+
+
+def captures_of(reference: int) -> list[Capture]:
+    """What was taken, or is to be, of money that was promised for an order group, the first first."""
+    rows = Capture.objects.filter(payment__reference=reference, shard_key=gene_of(reference))
+    return list(rows.order_by("id"))
 
 
 def refunds_of(reference: int) -> list[Refund]:

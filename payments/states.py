@@ -28,6 +28,8 @@ PAYMENT = Machine(
         Edge("authorise", ("open",), "authorised", "authorised", SAID),
         Edge("capture", ("open", "authorised", "closed"), "captured", "captured", SAID),
         Edge("close", ("open", "authorised"), "closed", "closed", ANYBODY),
+        # Store credit whose channel's part came to nothing; money of a channel is refunded.
+        Edge("release", ("captured",), "closed", "released", ANYBODY),
     ),
 )
 

@@ -67,19 +67,25 @@ KEY = OpenApiParameter(
 )
 
 
+Answer = AnySerializer | PolymorphicProxySerializer | OpenApiTypes | None
+
+
 def operation(
     summary: str,
     *,
     tag: str,
-    answer: AnySerializer | PolymorphicProxySerializer | OpenApiTypes | None,
+    answer: Answer | tuple[Answer, str],
     status: int = HTTPStatus.OK,
-    media_type: str = "application/json",
     body: AnySerializer | None = None,
     query: AnySerializer | None = None,
     keyed: bool = False,
     problems: Iterable[int] = (),
 ) -> Decorator:
-    """Declares one method of a view; the statuses that follow from its parts need no naming."""
+    """Declares one method of a view; the statuses that follow from its parts need no naming.
+
+    `answer` comes with its media type where that is not JSON.
+    """
+    content, media_type = answer if isinstance(answer, tuple) else (answer, "application/json")
     statuses = {*ALWAYS, *problems}
     if body:
         statuses |= set(WITH_BODY)
@@ -101,7 +107,7 @@ def operation(
         tags=[tag],
         request=body,
         parameters=parameters,
-        responses={(int(status), media_type): answer, **refusals},
+        responses={(int(status), media_type): content, **refusals},
     )
 
 

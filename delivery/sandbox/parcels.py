@@ -15,6 +15,7 @@ CODES = (
     "out_for_delivery",
     "delivered",
     "exception",
+    "refused",
     "returned",
     "lost",
 )

@@ -211,22 +211,48 @@ def stock_restock(
     """
     require_quantity(quantity)
     rows = locks.lock_history(reference) if reference is not None else []
-    item = selectors.stock_item(rows[-1].stock_item_id if rows else stock_item_id or 0)
-    movement = StockMovement.build(
-        item.shard_key,
-        stock_item_id=item.id,
-        on_hand_change=quantity,
-        reason=Reason.RESTOCK,
-        dedup_key=caller_key(item.merchant_id, dedup_key),
-        reference=reference,
-        actor=str(actor),
-        at=clock.now(),
-    )
+    item_id = rows[-1].stock_item_id if rows else stock_item_id or 0
+    movement = _restock(item_id, quantity, dedup_key, actor, clock.now(), reference)
     new = write_once([movement])
     if reference is not None:
         _require_shipped(reference, rows)
     if move(new):
         raise Conflict("stock.too_much", _("That is more than a stock item can hold."))
+
+
+def reservation_restock(*, quantities: Mapping[int, int], dedup_key: str, actor: Actor) -> None:
+    """The same for shipped units of several lines that came back together, as a part of a service.
+
+    Raises also ProgrammingMistake for a line that nothing was reserved for.
+    """
+    rows = locks.lock_reservations(quantities)
+    if set(quantities) - set(rows):
+        raise ProgrammingMistake(f"lines {sorted(set(quantities) - set(rows))} never left")
+    moment = clock.now()
+    movements = [
+        _restock(row.stock_item_id, quantities[line], f"{dedup_key}:{line}", actor, moment, line)
+        for line, row in sorted(rows.items())
+    ]
+    new = write_once(movements)
+    for line, row in rows.items():
+        _require_shipped(line, [row])
+    must_move(new)
+
+
+def _restock(
+    stock_item_id: int, quantity: int, key: str, actor: Actor, at: datetime, line: int | None
+) -> StockMovement:
+    item = selectors.stock_item(stock_item_id)
+    return StockMovement.build(
+        item.shard_key,
+        stock_item_id=item.id,
+        on_hand_change=quantity,
+        reason=Reason.RESTOCK,
+        dedup_key=caller_key(item.merchant_id, key),
+        reference=line,
+        actor=str(actor),
+        at=at,
+    )
 
 
 def _live(references: Collection[int]) -> dict[int, Reservation]:

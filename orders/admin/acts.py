@@ -236,6 +236,9 @@ def _sums(told: Cancellation) -> list[str]:
     if told.refund_minor:
         back = amount(told.refund_minor, told.currency)
         lines.append(_("%(amount)s goes back to the buyer.") % {"amount": back})
+    if told.let_go_minor:
+        never = amount(told.let_go_minor, told.currency)
+        lines.append(_("%(amount)s was only promised and is never charged.") % {"amount": never})
     if told.called_off_minor:
         less = amount(told.called_off_minor, told.currency)
         lines.append(_("The buyer has %(amount)s less to pay.") % {"amount": less})
@@ -349,6 +352,8 @@ class Refund(OrderAct):
             actor=actor,
         )
         told = amount(refund.amount_minor, refund.currency)
+        if refund.waits:
+            return _("%(amount)s waits for somebody else to approve it.") % {"amount": told}
         return _("%(amount)s is on its way back to the buyer.") % {"amount": told}
 
 

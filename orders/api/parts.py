@@ -154,10 +154,13 @@ def units_shown(units: Mapping[int, int]) -> Any:
 
 
 class CancellationOut(Serializer):
-    """What calling off does: money that goes back, money that need not be paid any more."""
+    """What calling off does: money that goes back, money that was only promised and is never charged,
+    money that need not be paid any more.
+    """
 
     lines = serializers.SerializerMethodField()
     refund = MoneyOf("refund_minor")
+    let_go = MoneyOf("let_go_minor")
     called_off = MoneyOf("called_off_minor")
     is_whole = serializers.BooleanField()
 

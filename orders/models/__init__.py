@@ -1,6 +1,6 @@
 """Tables of the story: the cart, what is made of it when it is placed, and what comes after."""
 
-from orders.models.aftersale import CancelRequest, Note
+from orders.models.aftersale import CancelRequest, Note, OrderRefund
 from orders.models.cart import Cart, CartLine, CheckoutRecord
 from orders.models.line import OrderLine
 from orders.models.mail import Mail
@@ -17,6 +17,7 @@ __all__ = [
     "Order",
     "OrderGroup",
     "OrderLine",
+    "OrderRefund",
     "Voucher",
     "VoucherUse",
 ]

@@ -3,7 +3,8 @@
 from typing import Any
 
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Q
+from django.utils.translation import gettext_lazy as _
 
 from core.fsm import Stateful
 from core.sharding import GroupModel
@@ -65,6 +66,55 @@ class CancelRequest(Stateful):
     @states.CANCEL_REQUEST.transition("withdraw")
     def withdraw(self) -> None:
         """The buyer wants it after all."""
+
+
+class OrderRefund(GroupModel):
+    """What of an order somebody asked to give back by hand, and why. Append-only.
+
+    `units` maps line ids, as text, to units whose price goes back; beside it a part of the delivery
+    and an amount for goodwill. Its money is the refunds whose request keys begin with its own.
+    """
+
+    class ReasonCode(models.TextChoices):
+        """Why money goes back though nothing is called off."""
+
+        DAMAGED = "damaged", _("Damaged or faulty")
+        NOT_RECEIVED = "not_received", _("Did not arrive")
+        WRONG_ITEM = "wrong_item", _("Wrong item")
+        LATE = "late", _("Arrived late")
+        PRICE = "price", _("Wrong price")
+        OTHER = "other", _("Other reason")
+
+    order = models.ForeignKey(Order, on_delete=models.PROTECT, related_name="refund_requests")
+    request_key = models.CharField(max_length=90)
+    units = models.JSONField(default=dict)
+    delivery_minor = models.BigIntegerField(default=0)
+    goodwill_minor = models.BigIntegerField(default=0)
+    amount_minor = models.BigIntegerField()
+    reason_code = models.CharField(max_length=20, choices=ReasonCode)
+    reason = models.CharField(max_length=200)
+    actor = models.CharField(max_length=80)
+    at = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            *GroupModel.Meta.constraints,
+            models.UniqueConstraint(
+                fields=["shard_key", "request_key"], name="orders_orderrefund_once"
+            ),
+            models.CheckConstraint(
+                condition=Q(
+                    delivery_minor__gte=0,
+                    goodwill_minor__gte=0,
+                    amount_minor__gt=0,
+                    amount_minor__gte=F("delivery_minor") + F("goodwill_minor"),
+                ),
+                name="orders_orderrefund_parts",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"refund of {self.amount_minor} of order {self.order_id}"
 
 
 class Note(GroupModel):

@@ -329,6 +329,10 @@ class Order(Stateful):
     def cancel(self) -> None:
         """Called off."""
 
+    @states.ORDER.transition("come_back")
+    def come_back(self) -> None:
+        """All its parcels are back with the merchant: nothing has left any more."""
+
     @states.ORDER.transition("reduce")
     def reduce(self) -> None:
         """Some units are called off."""

@@ -4,11 +4,13 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 from django.conf import settings
+from django.db.models import Exists, F, OuterRef
 
 from accounts.models import Customer
 from core import clock
 from orders import states
 from orders.models import CancelRequest, Order, OrderGroup, OrderLine
+from payments.models import PaymentShare
 
 
 def overdue(group: OrderGroup, moment: datetime) -> bool:
@@ -36,8 +38,15 @@ def due_request_ids(*, most: int) -> list[int]:
 
 
 def completable_order_ids(*, most: int) -> list[int]:
-    """Delivered orders whose return window is over."""
-    due = Order.objects.filter(status=states.DELIVERED, return_until__lte=clock.now())
+    """Delivered orders whose return window is over, and whose money is here."""
+    untaken = PaymentShare.objects.filter(
+        order_id=OuterRef("pk"),
+        shard_key=OuterRef("shard_key"),
+        authorised_minor__gt=F("captured_minor") + F("voided_minor"),
+    )
+    due = Order.objects.filter(
+        ~Exists(untaken), status=states.DELIVERED, return_until__lte=clock.now()
+    )
     return list(due.order_by("return_until", "id").values_list("id", flat=True)[:most])
 
 

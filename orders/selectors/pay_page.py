@@ -10,7 +10,7 @@ from core import clock
 from orders import states, words
 from orders.models import OrderGroup
 from orders.sentences import Problem, amount
-from payments.channels import sandbox
+from payments.channels import cash_on_delivery, sandbox
 from payments.models import Attempt
 from payments.selectors import attempts_of
 
@@ -30,7 +30,11 @@ ADVICE = {
     "amount_not_possible": "payment.other_method",
 }
 
-METHODS = {sandbox.NAME: _("Card"), sandbox.TRANSFER: _("Bank transfer")}
+METHODS = {
+    sandbox.NAME: _("Card"),
+    sandbox.TRANSFER: _("Bank transfer"),
+    cash_on_delivery.NAME: _("Cash on delivery"),
+}
 
 
 @dataclass(frozen=True, slots=True)

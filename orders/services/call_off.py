@@ -4,6 +4,7 @@ Whatever is called off, all of a group or a single unit of a line, is a list of 
 the same two functions, one for what is not paid yet and one for what is.
 """
 
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -28,10 +29,11 @@ from orders.services.summary import summaries_refresh
 from orders.services.voucher import vouchers_give_back
 from payments.locks import lock_payments
 from payments.models import Payment
-from payments.selectors import channel_payment, refundable_minor
+from payments.selectors import asked_minor, channel_payment, untaken_minor
+from payments.services.capture import share_void
 from payments.services.collect import payment_close
 from payments.services.reduce import payment_reduce
-from payments.services.refund import refund_request
+from payments.services.tenders import tenders_refund, tenders_split
 
 LAST_ORDER = system("last order")
 LAST_UNIT = system("last unit")
@@ -41,8 +43,8 @@ LAST_UNIT = system("last unit")
 class Cancellation:
     """What was called off, or would be: units per line, and its money in minor units.
 
-    `refund_minor` goes back, `called_off_minor` is never to be paid. `is_whole`: nothing is left of
-    the order, or the group, of that number.
+    `refund_minor` goes back, `let_go_minor` was promised and is never charged, `called_off_minor` is
+    never to be paid. `is_whole`: nothing is left of the order, or the group, of that number.
     """
 
     number: str
@@ -51,6 +53,18 @@ class Cancellation:
     refund_minor: int
     called_off_minor: int
     is_whole: bool
+    let_go_minor: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Back:
+    """What calling off does to money that was taken, and to money that was only promised."""
+
+    refund_minor: int
+    let_go_minor: int
+
+
+NOTHING_BACK = Back(0, 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +172,7 @@ def call_off_unpaid(
     if ends:
         lock_vouchers_of([group])
     lock_reservations(_line_ids(cuts))
-    _count_cancelled(cuts)
+    count_cancelled(cuts)
     if ends:
         vouchers_give_back([group])
         minor = _cancel_whole_group(group, cuts, actor, reason)
@@ -197,7 +211,7 @@ def _reduce_unpaid(payment: Payment, cut: Cut, actor: Actor, reason: str) -> int
         verb="cancel" if cut.is_whole else "reduce",
         actor=actor,
         reason=reason,
-        payload=_told(cut, refund_minor=0, called_off_minor=minor),
+        payload=told_of(cut, called_off_minor=minor),
         fields={"called_off_minor": order.called_off_minor + minor},
     )
     return minor
@@ -211,15 +225,18 @@ def call_off_paid(
     reason: str,
     restock: bool,
     granted: CancelRequest | None = None,
-) -> int:
-    """Takes cuts off orders of a paid group; answers what goes back.
+    cause: str = "",
+) -> Back:
+    """Takes cuts off orders of a paid group; answers what goes back, and what is never charged.
 
     An order of which nothing is left is cancelled; one whose other units have all left has shipped,
     and is delivered where they have arrived. The voucher is given back with the last order. Approves
-    the request that is `granted`, or one of a buyer who could get nothing more by it.
+    the request that is `granted`, or one of a buyer who could get nothing more by it. Events carry
+    the `cause` that is none's wish.
     Locks cancel requests, payments, shipments, the voucher, reservations, stock rows.
-    Emits `refund.requested`, `refund.approved`, `shipment.voided`, `cancel_request.approved`,
-    `order.cancelled`, `order.reduced`, `order.shipped`, `order.delivered`.
+    Emits `payment.captured`, `payment.closed`, `refund.requested`, `refund.approved`,
+    `shipment.voided`, `cancel_request.approved`, `order.cancelled`, `order.reduced`,
+    `order.shipped`, `order.delivered`.
     """
     requests = [granted] if granted else lock_open_requests([cut.order for cut in cuts])
     payments = lock_payments(reference=group.id)
@@ -228,14 +245,17 @@ def call_off_paid(
     if ends:
         lock_vouchers_of([group])
     lock_reservations(_line_ids(cuts))
-    _count_cancelled(cuts)
+    count_cancelled(cuts)
     if ends:
         vouchers_give_back([group])
     _approve([cut for cut in cuts if granted or not cut.leaves_open], requests, actor)
-    refund_minor = sum(_reduce_paid(payments, cut, actor, reason) for cut in cuts)
+    backs = [_reduce_paid(payments, cut, actor, reason, cause) for cut in cuts]
     summaries_refresh(group, list(group.orders.all()), actor=actor)
     reservation_reduce(quantities=_units(cuts), actor=actor, reason=reason, restock=restock)
-    return refund_minor
+    return Back(
+        refund_minor=sum(back.refund_minor for back in backs),
+        let_go_minor=sum(back.let_go_minor for back in backs),
+    )
 
 
 def _approve(cuts: Sequence[Cut], requests: Sequence[CancelRequest], actor: Actor) -> None:
@@ -251,17 +271,19 @@ def settle_requests(orders: Sequence[Order], actor: Actor) -> None:
     fire(orders, verb="settle_request", actor=actor, fields=fields)
 
 
-def _reduce_paid(payments: Sequence[Payment], cut: Cut, actor: Actor, reason: str) -> int:
-    minor = _refund(payments, cut, actor, reason)
-    told = _told(cut, refund_minor=minor, called_off_minor=0)
+def _reduce_paid(
+    payments: Sequence[Payment], cut: Cut, actor: Actor, reason: str, cause: str
+) -> Back:
+    back = give_back(payments, cut, actor, reason)
+    told = told_of(cut, back=back, cause=cause)
     if cut.is_whole:
         shipments_void(references=[cut.order.id], actor=actor, reason=reason)
         fire(cut.order, verb="cancel", actor=actor, reason=reason, payload=told)
-        return minor
+        return back
     fire(cut.order, verb="reduce", actor=actor, reason=reason, payload=told)
     if not cut.leaves_open:
         _ship_rest(cut.order, reason)
-    return minor
+    return back
 
 
 def _ship_rest(order: Order, reason: str) -> None:
@@ -273,39 +295,60 @@ def _ship_rest(order: Order, reason: str) -> None:
         fire(order, verb="deliver", actor=LAST_UNIT, at=moment, fields=fields)
 
 
-def _refund(payments: Sequence[Payment], cut: Cut, actor: Actor, reason: str) -> int:
-    """The cut's part of what was paid, as far as it has not gone back by hand; of all: the rest."""
-    order, refunded_minor = cut.order, 0
-    for number, payment in enumerate(payments):
-        key = f"cancel:{order.id}:{cut.gone_units}" + (f".{number}" if number else "")
-        amount_minor = refundable_minor(payment, order.id)
-        if not cut.is_whole:
-            amount_minor = min(amount_minor, cut.goods_minor - refunded_minor)
+def give_back(payments: Sequence[Payment], cut: Cut, actor: Actor, reason: str) -> Back:
+    """The cut's part of the money: of all, the rest. What is only promised is let go first, then what
+    was taken goes back, as far as it has not by hand.
+    """
+    left_minor = sys.maxsize if cut.is_whole else cut.goods_minor
+    let_go_minor = _let_go(payments, cut, left_minor, actor)
+    refund_minor = _refund(payments, cut, left_minor - let_go_minor, actor, reason)
+    return Back(refund_minor, let_go_minor)
+
+
+def _let_go(payments: Sequence[Payment], cut: Cut, most_minor: int, actor: Actor) -> int:
+    order, let_go_minor = cut.order, 0
+    for payment in payments:
+        open_minor = untaken_minor(payment, order.id) - asked_minor(payment, order.id)
+        amount_minor = min(open_minor, most_minor - let_go_minor)
         if amount_minor:
-            refund_request(
-                payment=payment,
-                reference=order.id,
-                request_key=key,
-                amount_minor=amount_minor,
-                shares=[(order.id, order.merchant_id, amount_minor)],
-                actor=actor,
-                reason=reason,
-            )
-            refunded_minor += amount_minor
-    return refunded_minor
+            share_void(payment=payment, order_id=order.id, amount_minor=amount_minor, actor=actor)
+            let_go_minor += amount_minor
+    return let_go_minor
 
 
-def _told(cut: Cut, *, refund_minor: int, called_off_minor: int) -> dict[str, object]:
+def _refund(
+    payments: Sequence[Payment], cut: Cut, most_minor: int, actor: Actor, reason: str
+) -> int:
+    order = cut.order
+    parts = tenders_split(
+        payments=payments, order_id=order.id, most_minor=most_minor, counts_pending=False
+    )
+    tenders_refund(
+        parts=parts,
+        order_id=order.id,
+        merchant_id=order.merchant_id,
+        request_key=f"cancel:{order.id}:{cut.gone_units}",
+        actor=actor,
+        reason=reason,
+    )
+    return sum(part.amount_minor for part in parts)
+
+
+def told_of(
+    cut: Cut, *, back: Back = NOTHING_BACK, called_off_minor: int = 0, cause: str = ""
+) -> dict[str, object]:
     """What the event says beside the order itself."""
     return {
         "units": {str(line_id): units for line_id, units in sorted(cut.units.items())},
-        "refund_minor": refund_minor,
+        "refund_minor": back.refund_minor,
+        "let_go_minor": back.let_go_minor,
         "called_off_minor": called_off_minor,
+        "cause": cause,
     }
 
 
-def _count_cancelled(cuts: Sequence[Cut]) -> None:
-    """In the database only: the cuts go on to tell by the lines as they were."""
+def count_cancelled(cuts: Sequence[Cut]) -> None:
+    """Counts the cuts' units, in the database only: the cuts go on to tell by the lines as they were."""
     for cut in cuts:
         for line_id, units in sorted(cut.units.items()):
             counted = OrderLine.objects.filter(

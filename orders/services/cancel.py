@@ -13,6 +13,7 @@ from orders.locks import lock_group_with_orders, lock_order
 from orders.models import Order, OrderGroup
 from orders.selectors import overdue
 from orders.services.call_off import (
+    NOTHING_BACK,
     Cancellation,
     Cut,
     call_off_paid,
@@ -26,7 +27,8 @@ from orders.services.call_off import (
 def order_group_cancel(
     *, group_id: int, actor: Actor, reason: str, restock: bool = True, dry_run: bool = False
 ) -> Cancellation:
-    """Calls the whole group off: before payment all at once, after it order by order with refund.
+    """Calls the whole group off: before payment all at once, after it order by order with refund,
+    or by letting go what was only promised.
 
     Quiet when everything is cancelled, or expired. All or nothing: one order of which a unit has
     left stops it. Without `restock` the units are written off. `dry_run` does all of it under the
@@ -98,16 +100,21 @@ def _call_off(
     *,
     restock: bool,
 ) -> Cancellation:
-    is_paid = group.status == states.PAID
-    call_off = call_off_paid if is_paid else call_off_unpaid
-    minor = call_off(group=group, cuts=cuts, actor=actor, reason=reason, restock=restock)
+    back, called_off_minor = NOTHING_BACK, 0
+    if group.status == states.PAID:
+        back = call_off_paid(group=group, cuts=cuts, actor=actor, reason=reason, restock=restock)
+    else:
+        called_off_minor = call_off_unpaid(
+            group=group, cuts=cuts, actor=actor, reason=reason, restock=restock
+        )
     return Cancellation(
         number=noun.number,
         currency=group.currency,
         units={line_id: units for cut in cuts for line_id, units in cut.units.items()},
-        refund_minor=minor if is_paid else 0,
-        called_off_minor=0 if is_paid else minor,
+        refund_minor=back.refund_minor,
+        called_off_minor=called_off_minor,
         is_whole=all(cut.is_whole for cut in cuts),
+        let_go_minor=back.let_go_minor,
     )
 
 

@@ -14,7 +14,7 @@ from orders.locks import lock_order
 from orders.models import Order
 from orders.selectors import completable_order_ids
 from payments.locks import lock_payments
-from payments.selectors import Accrual
+from payments.selectors import Accrual, untaken_minor
 from payments.services.split import order_accrue
 
 SCAN_ORDERS = 200
@@ -26,7 +26,8 @@ def order_complete(*, order_id: int, actor: Actor) -> Order:
 
     Commission and subsidy were frozen at placing. Quiet when it is completed.
     Locks group, order, payments. Emits `order.completed`.
-    Raises Conflict `state.conflict`, `order.window_open`.
+    Raises Conflict `state.conflict`, `order.window_open`, `order.not_captured` while money that was
+    promised for it has not been taken: nobody is paid out what we do not have.
     """
     group, order = lock_order(order_id)
     if order.status == states.COMPLETED:
@@ -39,6 +40,13 @@ def order_complete(*, order_id: int, actor: Actor) -> Order:
             state=order.status,
         )
     payments = lock_payments(reference=group.id)
+    if untaken := sum(untaken_minor(payment, order.id) for payment in payments):
+        raise Conflict(
+            "order.not_captured",
+            _("The money that was promised for this order has not been taken yet."),
+            id=str(order.id),
+            untaken_minor=untaken,
+        )
     fire(order, verb="complete", actor=actor)
     order_accrue(
         order_id=order.id,

@@ -38,12 +38,15 @@ def summaries_refresh(group: OrderGroup, orders: Sequence[Order], *, actor: Acto
 
 
 def payment_summary(money: MoneyOfReference, total_minor: int) -> OrderGroup.PaymentSummary:
-    """Refunds count from their approval: that money is no longer ours to keep."""
+    """Refunds count from their approval: that money is no longer ours to keep.
+
+    What was promised and let go need not be here.
+    """
     if money.refunded_minor and money.refunded_minor >= money.captured_minor:
         return Paid.REFUNDED
     if money.refunded_minor:
         return Paid.PARTLY_REFUNDED
-    if money.captured_minor >= total_minor:
+    if money.captured_minor and money.captured_minor >= total_minor - money.let_go_minor:
         return Paid.PAID
     if money.captured_minor:
         return Paid.PARTLY_PAID

@@ -36,6 +36,8 @@ NOTICE_KINDS = {
     "payment.captured": "captured",
     "payment.failed": "failed",
     "payment.closed": "closed",
+    "capture.succeeded": "captured",
+    "capture.failed": "capture_failed",
     "refund.succeeded": "refund_succeeded",
     "refund.failed": "refund_failed",
     "payout.paid": "payout_paid",
@@ -61,6 +63,7 @@ class Sandbox:
                 token=charge.token,
                 return_url=charge.return_url,
                 expires_at=charge.expires_at.isoformat(),
+                capture="manual" if charge.capture_later else "automatic",
             )
         )
 
@@ -68,9 +71,21 @@ class Sandbox:
         """What became of a payment."""
         return _payment(call("GET", f"/payments/{key}"))
 
-    def capture(self, key: str) -> Answer:
-        """Takes what was authorised."""
-        return self._change(key, "capture")
+    def capture(self, *, key: str, payment_key: str, amount_minor: int, is_last: bool) -> Answer:
+        """Takes a part of what was authorised; the same key again answers the same capture."""
+        return _part(
+            call(
+                "POST",
+                f"/payments/{payment_key}/captures",
+                key=key,
+                amount_minor=amount_minor,
+                is_last=is_last,
+            )
+        )
+
+    def query_capture(self, *, key: str, payment_key: str) -> Answer:
+        """What became of a capture."""
+        return _part(call("GET", f"/payments/{payment_key}/captures?key={key}"))
 
     def close(self, key: str) -> Answer:
         """Asks that nobody can pay it any more; a payment that was captured answers so."""
@@ -78,13 +93,13 @@ class Sandbox:
 
     def refund(self, *, key: str, payment_key: str, amount_minor: int) -> Answer:
         """Asks for money back; the same key again answers the same refund."""
-        return _refund(
+        return _part(
             call("POST", "/refunds", key=key, payment_key=payment_key, amount_minor=amount_minor)
         )
 
     def query_refund(self, key: str) -> Answer:
         """What became of a refund."""
-        return _refund(call("GET", f"/refunds/{key}"))
+        return _part(call("GET", f"/refunds/{key}"))
 
     def movements(self, since: datetime) -> Iterator[Movement]:
         """What has been captured and given back since then, page by page, the oldest first."""
@@ -122,6 +137,7 @@ class Sandbox:
         return Notice(
             kind=kind,
             key=member_of(document, "key", str),
+            payment_key=str(document.get("payment_key") or ""),
             ref=member_of(document, "ref", str),
             amount_minor=member_of(document, "amount_minor", int),
             currency=member_of(document, "currency", str),
@@ -144,6 +160,7 @@ class Transfer(Sandbox):
     """
 
     term: timedelta | None = timedelta(days=3)
+    captures_at: tuple[CaptureAt, ...] = (CaptureAt.ONCE,)
 
     def create(self, charge: Charge) -> Answer:
         """Asks for a payment that is under way from now on."""
@@ -200,9 +217,11 @@ def _document(response: httpx.Response) -> dict[str, Any]:
 
 
 def _payment(document: dict[str, Any]) -> Answer:
-    captured = document["status"] == "captured"
+    """A charge that was taken part by part has kept its promise; its captures tell what was taken."""
+    status = document["status"]
+    captured = status == "captured" and not document["parts_minor"]
     return Answer(
-        status=document["status"],
+        status="authorised" if status == "captured" and not captured else status,
         amount_minor=document["captured_minor" if captured else "amount_minor"],
         currency=document["currency"],
         ref=document["ref"],
@@ -211,7 +230,8 @@ def _payment(document: dict[str, Any]) -> Answer:
     )
 
 
-def _refund(document: dict[str, Any]) -> Answer:
+def _part(document: dict[str, Any]) -> Answer:
+    """A capture or a refund."""
     return Answer(
         status=document["status"],
         amount_minor=document["amount_minor"],

@@ -1,5 +1,6 @@
-"""All money: payments and attempts, refunds, the ledger, settlement, what channels list of it."""
+"""All money: payments and attempts, store credit, refunds, the ledger, settlement, channels' lists."""
 
+from payments.models.credit import CreditAccount, CreditEntry
 from payments.models.ledger import LedgerAccount, LedgerEntry, LedgerTransaction
 from payments.models.payment import Attempt, Capture, ChannelFact, Payment, PaymentShare
 from payments.models.reconcile import (
@@ -26,6 +27,8 @@ __all__ = [
     "Capture",
     "ChannelFact",
     "ChannelRecord",
+    "CreditAccount",
+    "CreditEntry",
     "Difference",
     "DifferenceResolution",
     "LedgerAccount",

@@ -10,13 +10,15 @@ from core.fsm import Stateful
 from core.sharding import GroupModel
 from payments import states
 from payments.channels.base import CaptureAt
+from payments.models.credit import CreditAccount
 
 
 class Payment(Stateful):
     """One tender of an order group. `reference` is the group's id.
 
     `captured_minor` counts every capture, also one too many; `refunded_minor` every refund that has
-    not failed.
+    not failed. Store credit is of an account, and spent beside the attempt that is to bring the
+    rest (None: it pays all); one that was released again is closed and has captured nothing.
     """
 
     class Tender(models.TextChoices):
@@ -33,12 +35,26 @@ class Payment(Stateful):
     amount_minor = models.BigIntegerField()
     captured_minor = models.BigIntegerField(default=0)
     refunded_minor = models.BigIntegerField(default=0)
+    credit_account = models.ForeignKey(
+        CreditAccount, on_delete=models.PROTECT, null=True, related_name="payments"
+    )
+    beside = models.ForeignKey(
+        "payments.Attempt", on_delete=models.PROTECT, null=True, related_name="credit_payments"
+    )
 
     class Meta:
         constraints = [
             *GroupModel.Meta.constraints,
+            # Nothing is left for a channel where store credit pays all.
             models.CheckConstraint(
-                condition=Q(amount_minor__gt=0), name="payments_payment_amount_positive"
+                condition=Q(amount_minor__gt=0)
+                | Q(amount_minor=0, tender="channel", status__in=["closed", "captured"]),
+                name="payments_payment_amount_positive",
+            ),
+            models.CheckConstraint(
+                condition=Q(tender="channel", credit_account=None)
+                | Q(tender="store_credit", credit_account__isnull=False),
+                name="payments_payment_credit_account",
             ),
             models.CheckConstraint(
                 condition=Q(refunded_minor__gte=0) & Q(refunded_minor__lte=F("captured_minor")),
@@ -48,6 +64,11 @@ class Payment(Stateful):
 
     def __str__(self) -> str:
         return f"payment {self.pk}"
+
+    @property
+    def is_credit(self) -> bool:
+        """True where it is paid with store credit."""
+        return self.tender == self.Tender.STORE_CREDIT
 
     def event_payload(self) -> dict[str, Any]:
         """Whose payment it is and what it holds."""
@@ -70,6 +91,10 @@ class Payment(Stateful):
     @states.PAYMENT.transition("close")
     def close(self) -> None:
         """Nobody shall pay it any more."""
+
+    @states.PAYMENT.transition("release")
+    def release(self) -> None:
+        """The store credit is the customer's again."""
 
 
 class PaymentShare(GroupModel):

@@ -9,6 +9,7 @@ from accounts.models import Merchant
 from core.fsm import Stateful
 from core.sharding import GroupModel
 from payments import states
+from payments.models.credit import CreditAccount
 from payments.models.payment import Attempt, Payment
 
 
@@ -16,13 +17,35 @@ class Refund(Stateful):
     """Money of one capture that goes back to the buyer.
 
     `reference` is the order, or the group when the whole payment goes back. `request_key` makes the
-    request idempotent. `tries` counts how often it was sent or is to be sent.
+    request idempotent. `tries` counts how often it was sent or is to be sent. It goes where it came
+    from, unless `destination` says otherwise; `account` names the other account, for channels that
+    can pay to one. What was paid with store credit has no attempt.
     """
+
+    class Destination(models.TextChoices):
+        """Where the money goes."""
+
+        ORIGINAL = "original"
+        STORE_CREDIT = "store_credit"
+        BANK_ACCOUNT = "bank_account"
 
     machine = states.REFUND
 
     payment = models.ForeignKey(Payment, on_delete=models.PROTECT, related_name="refunds")
-    attempt = models.ForeignKey(Attempt, on_delete=models.PROTECT, related_name="refunds")
+    attempt = models.ForeignKey(
+        Attempt, on_delete=models.PROTECT, null=True, related_name="refunds"
+    )
+    destination = models.CharField(
+        max_length=12,
+        choices=Destination,
+        default=Destination.ORIGINAL,
+        db_default=Destination.ORIGINAL,
+    )
+    credit_account = models.ForeignKey(
+        CreditAccount, on_delete=models.PROTECT, null=True, related_name="refunds"
+    )
+    account = models.CharField(max_length=100, blank=True, default="", db_default="")
+    requested_by = models.CharField(max_length=80, blank=True, default="", db_default="")
     reference = models.BigIntegerField(db_index=True)
     request_key = models.CharField(max_length=100)
     amount_minor = models.BigIntegerField()
@@ -41,6 +64,12 @@ class Refund(Stateful):
             models.CheckConstraint(
                 condition=Q(amount_minor__gt=0), name="payments_refund_amount_positive"
             ),
+            models.CheckConstraint(
+                condition=Q(destination="original", attempt__isnull=False, account="")
+                | Q(destination="store_credit", credit_account__isnull=False, account="")
+                | (Q(destination="bank_account", attempt__isnull=False) & ~Q(account="")),
+                name="payments_refund_destination",
+            ),
         ]
         indexes = [
             models.Index(
@@ -52,6 +81,11 @@ class Refund(Stateful):
 
     def __str__(self) -> str:
         return f"refund {self.pk}"
+
+    @property
+    def is_to_credit(self) -> bool:
+        """True where no channel is asked: it becomes store credit in our own transaction."""
+        return self.destination == self.Destination.STORE_CREDIT
 
     @property
     def channel_key(self) -> str:
@@ -68,6 +102,7 @@ class Refund(Stateful):
             "request_key": self.request_key,
             "currency": self.currency,
             "amount_minor": self.amount_minor,
+            "destination": self.destination,
         }
 
     @states.REFUND.transition("approve")

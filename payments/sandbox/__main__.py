@@ -2,9 +2,20 @@
 
 import logging
 
-from . import faults, notifier, payments, payouts, process, refunds, settlements, transactions
+from . import (
+    captures,
+    faults,
+    notifier,
+    payments,
+    payouts,
+    process,
+    refunds,
+    settlements,
+    transactions,
+)
 from .api import Api
 from .book import Book
+from .captures import Captures
 from .faults import Faults
 from .notifier import Notifier
 from .page import PayPage
@@ -15,10 +26,11 @@ from .server import Server
 from .settlements import Settlements
 from .timer import Timer
 
-SCHEMAS = [
-    part.SCHEMA
-    for part in (notifier, payments, refunds, payouts, transactions, faults, settlements)
-]
+PARTS = (
+    *(notifier, payments, captures, refunds, payouts),
+    *(transactions, faults, settlements),
+)
+SCHEMAS = [part.SCHEMA for part in PARTS]
 
 
 def main() -> None:
@@ -35,7 +47,7 @@ def main() -> None:
     )
     all_faults = Faults(book)
     edges = (
-        Api(all_payments, Refunds(book), Payouts(book), all_faults),
+        Api(all_payments, Captures(book), Refunds(book), Payouts(book), all_faults),
         PayPage(all_payments),
         Settlements(book),
         all_faults,

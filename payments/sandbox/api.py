@@ -7,6 +7,7 @@ from http import HTTPStatus
 from typing import Any
 
 from . import fields, transactions
+from .captures import Captures
 from .faults import Faults
 from .payments import OUTCOMES, NewPayment, Payment, Payments
 from .payouts import NewPayout, Payouts
@@ -25,9 +26,15 @@ PAGE_LIMIT = 1000
 
 class Api:
     def __init__(
-        self, payments: Payments, refunds: Refunds, payouts: Payouts, faults: Faults
+        self,
+        payments: Payments,
+        captures: Captures,
+        refunds: Refunds,
+        payouts: Payouts,
+        faults: Faults,
     ) -> None:
         self._payments = payments
+        self._captures = captures
         self._refunds = refunds
         self._payouts = payouts
         self._faults = faults
@@ -37,6 +44,8 @@ class Api:
             Route("POST", "/payments", self.create),
             Route("GET", "/payments/{}", self.payment),
             Route("POST", "/payments/{}/capture", self.capture),
+            Route("POST", "/payments/{}/captures", self.capture_part),
+            Route("GET", "/payments/{}/captures", self.capture_of_key),
             Route("POST", "/payments/{}/close", self.close),
             Route("POST", "/refunds", self.refund),
             Route("GET", "/refunds/{}", self.refund_of_key),
@@ -48,6 +57,7 @@ class Api:
             Route("GET", "/healthz", self.health),
             Route("POST", "/control/release", self.release),
             Route("POST", "/control/release_payout", self.release_payout),
+            Route("POST", "/control/lapse", self.lapse),
             *[self._faults.spoiled(route) for route in money],
         ]
 
@@ -65,11 +75,28 @@ class Api:
     def capture(self, request: Request) -> Answer:
         return self._answer(self._payments.capture(request.name))
 
+    def capture_part(self, request: Request) -> Answer:
+        members = {"is_last": False} | request.members()
+        capture, is_new = self._captures.request(
+            key=fields.key(members),
+            payment_key=request.name,
+            amount_minor=_amount_minor(members),
+            is_last=_flag(members, "is_last"),
+        )
+        return json_answer(asdict(capture), HTTPStatus.CREATED if is_new else HTTPStatus.OK)
+
+    def capture_of_key(self, request: Request) -> Answer:
+        key = fields.key(request.query)
+        return json_answer(asdict(self._captures.get(request.name, key)))
+
     def close(self, request: Request) -> Answer:
         return self._answer(self._payments.close(request.name))
 
     def release(self, request: Request) -> Answer:
         return self._answer(self._payments.release(fields.key(request.members())))
+
+    def lapse(self, request: Request) -> Answer:
+        return self._answer(self._payments.lapse(fields.key(request.members())))
 
     def refund(self, request: Request) -> Answer:
         members = request.members()
@@ -134,6 +161,13 @@ def _amount_minor(members: dict[str, Any]) -> int:
     # JSON's true is an int to Python.
     if type(value) is not int or not 0 < value <= LARGEST_AMOUNT_MINOR:
         raise bad_request(f"amount_minor must be a whole number from 1 to {LARGEST_AMOUNT_MINOR}.")
+    return value
+
+
+def _flag(members: dict[str, Any], name: str) -> bool:
+    value = members[name]
+    if type(value) is not bool:
+        raise bad_request(f"{name} must be true or false.")
     return value
 
 

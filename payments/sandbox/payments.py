@@ -40,7 +40,10 @@ SELECT = """
 SELECT payment.*, (
     SELECT coalesce(sum(refund.amount_minor), 0) FROM refund
     WHERE refund.payment_key = payment.key AND refund.status = 'succeeded'
-) AS refunded_minor
+) AS refunded_minor, (
+    SELECT coalesce(sum(capture.amount_minor), 0) FROM capture
+    WHERE capture.payment_key = payment.key AND capture.status = 'succeeded'
+) AS parts_minor
 FROM payment
 """
 BY_KEY = SELECT + "WHERE key = ?"
@@ -66,6 +69,8 @@ class Outcome:
     asks_challenge: bool = False
     copies: int = 1
     refund_status: str = "succeeded"
+    failing_captures: int = 0
+    lapses: bool = False
 
 
 OUTCOMES = {
@@ -79,6 +84,9 @@ OUTCOMES = {
     "tok_late_45m": Outcome("processing", after_seconds=45 * 60, outlives_close=True),
     "tok_double_webhook": Outcome("processing", after_seconds=0, copies=2),
     "tok_refund_fails": Outcome("processing", after_seconds=0, refund_status="failed"),
+    "tok_capture_fails": Outcome("processing", after_seconds=0, failing_captures=10**6),
+    "tok_capture_fails_once": Outcome("processing", after_seconds=0, failing_captures=1),
+    "tok_lapses": Outcome("processing", after_seconds=0, lapses=True),
 }
 
 
@@ -95,7 +103,9 @@ class NewPayment:
 
 @dataclass(frozen=True)
 class Payment(NewPayment):
-    """`due_at` is when time closes it (while it waits for its shopper) or settles it."""
+    """`due_at` is when time closes it (while it waits for its shopper, or is only authorised) or
+    settles it. `parts_minor` was taken of it part by part.
+    """
 
     ref: str
     status: str
@@ -103,6 +113,7 @@ class Payment(NewPayment):
     challenged: int
     due_at: str | None
     refunded_minor: int
+    parts_minor: int
 
     @property
     def outcome(self) -> Outcome:
@@ -110,6 +121,8 @@ class Payment(NewPayment):
 
     @property
     def captured_minor(self) -> int:
+        if self.parts_minor:
+            return self.parts_minor
         return self.amount_minor if self.status == "captured" else 0
 
     @property
@@ -147,6 +160,7 @@ class Payments:
     def __init__(self, book: Book, *, public_url: str, slow_seconds: float) -> None:
         self.book = book
         self._public_url = public_url
+        self._slow_seconds = slow_seconds
         self._after_seconds = {"tok_slow": slow_seconds}
 
     def document(self, payment: Payment) -> dict[str, Any]:
@@ -156,7 +170,9 @@ class Payments:
             "status": payment.status,
             "failure": payment.failure or None,
             "action_url": f"{self._public_url}/pay/{payment.ref}" if payment.is_open else None,
+            "capture": payment.capture,
             "captured_minor": payment.captured_minor,
+            "parts_minor": payment.parts_minor,
             "refunded_minor": payment.refunded_minor,
         }
 
@@ -185,7 +201,7 @@ class Payments:
             payment = find(database, key)
             if payment.status == "captured":
                 return payment
-            if payment.status != "authorised":
+            if payment.status != "authorised" or payment.parts_minor:
                 raise self._conflict("not_authorised", f"The payment is {payment.status}.", payment)
             return _enter(database, payment, "captured")
 
@@ -200,13 +216,23 @@ class Payments:
             due_at = payment.due_at if payment.outcome.outlives_close else None
             return _enter(database, payment, "closed", failure=payment.failure, due_at=due_at)
 
+    def lapse(self, key: str) -> Payment:
+        """The time of an authorisation is over: what was not taken is let go."""
+        with self.book.transaction() as database:
+            payment = find(database, key)
+            if payment.status != "authorised":
+                raise self._conflict("not_authorised", f"The payment is {payment.status}.", payment)
+            return _enter(database, payment, "closed")
+
     def release(self, key: str) -> Payment:
         """What is held back happens now: money under way, notifications to be tried again."""
         with self.book.transaction() as database:
             payment = find(database, key)
             hasten(database, key)
+            if payment.due_at and payment.status == "authorised":
+                return _enter(database, payment, "closed")
             if payment.due_at and payment.status != "requires_action":
-                return _succeed(database, payment)
+                return self._succeed(database, payment)
             return payment
 
     def press(self, ref: str, button: str) -> Payment:
@@ -221,17 +247,17 @@ class Payments:
             if payment.outcome.asks_challenge and not payment.challenged:
                 database.execute("UPDATE payment SET challenged = 1 WHERE ref = ?", (ref,))
                 return find_by_ref(database, ref)
-            return _succeed(database, payment)
+            return self._succeed(database, payment)
 
     def settle_due(self) -> float:
         """Does what time has come for; returns after how many seconds to look again."""
         with self.book.transaction() as database:
             for row in database.execute(DUE, (now(), SETTLE_BATCH)).fetchall():
                 payment = Payment(**row)
-                if payment.status == "requires_action":
+                if payment.status in ("requires_action", "authorised"):
                     _enter(database, payment, "closed")
                 else:
-                    _succeed(database, payment)
+                    self._succeed(database, payment)
             (next_at,) = database.execute(NEXT_DUE_AT).fetchone()
         if next_at is None:
             return LONGEST_PAUSE_SECONDS
@@ -252,6 +278,13 @@ class Payments:
             _tell(database, payment, now())
         return payment
 
+    def _succeed(self, database: sqlite3.Connection, payment: Payment) -> Payment:
+        if payment.capture == "automatic":
+            return _enter(database, payment, "captured")
+        lapses_at = stamp(datetime.now(UTC) + timedelta(seconds=self._slow_seconds))
+        due_at = lapses_at if payment.outcome.lapses else None
+        return _enter(database, payment, "authorised", due_at=due_at)
+
     def _first_due_at(self, new: NewPayment) -> str | None:
         outcome = OUTCOMES[new.token]
         if outcome.status == "requires_action":
@@ -263,8 +296,9 @@ class Payments:
         return RequestError(HTTPStatus.CONFLICT, code, message, payment=self.document(payment))
 
 
-def _succeed(database: sqlite3.Connection, payment: Payment) -> Payment:
-    return _enter(database, payment, "authorised" if payment.capture == "manual" else "captured")
+def end_authorisation(database: sqlite3.Connection, key: str) -> None:
+    """All that is to be taken has been: its captures have told that, so nothing more is told."""
+    database.execute("UPDATE payment SET status = 'captured', due_at = NULL WHERE key = ?", (key,))
 
 
 def _enter(

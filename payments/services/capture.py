@@ -4,7 +4,7 @@ from django.db.models import F, QuerySet
 from django.db.models.functions import Least
 from django.utils.translation import gettext_lazy as _
 
-from accounts.actors import Actor
+from accounts.actors import Actor, system
 from core.command import command
 from core.errors import Conflict, Invalid
 from core.fsm import fire, start
@@ -24,6 +24,8 @@ from payments.services.facts import (
     said_by_answer,
 )
 from payments.services.ledger import Leg, post
+
+LAST_SHARE = system("last share")
 
 
 def capture_request(
@@ -51,7 +53,7 @@ def capture_request(
         request_key=request_key,
         amount_minor=amount_minor,
         currency=payment.currency,
-        is_last=_open_minor(payment) == amount_minor,
+        is_last=_takes_the_rest(payment, amount_minor),
     )
     start([capture], verb="request", actor=actor)
     return capture
@@ -61,16 +63,17 @@ def share_void(*, payment: Payment, order_id: int, amount_minor: int, actor: Act
     """Lets a part of an order's promised share go: it will never be taken. Part of a service.
 
     `payment` is locked. Once nothing is open the payment is captured, or closed where nothing was
-    taken, and the channel is asked to let the rest go. Emits `payment.captured`, `payment.closed`.
-    Raises Conflict `payment.not_authorised`; Invalid `capture.exceeds_authorised`.
+    taken, and the channel is asked to let the rest go; a promise that has lapsed at the channel
+    is only struck off. Emits `payment.captured`, `payment.closed`.
+    Raises Invalid `capture.exceeds_authorised`.
     """
     require_locked(payment)
-    _promise(payment)
     share = _share(payment, order_id)
     if not 0 < amount_minor <= share.open_minor - _pending_minor(payment, order_id):
         raise _exceeds(share, amount_minor)
     _shares(payment).filter(order_id=order_id).update(voided_minor=F("voided_minor") + amount_minor)
-    _settle(payment, actor)
+    # Whoever calls off the last share does not say that the money of the others is here.
+    _settle(payment, LAST_SHARE if payment.captured_minor else actor)
 
 
 @command
@@ -91,7 +94,7 @@ def capture_retry(*, capture_id: int, actor: Actor) -> Capture:
     fields = {
         "tries": capture.tries + 1,
         "failure_code": "",
-        "is_last": _open_minor(capture.payment) == capture.amount_minor,
+        "is_last": _takes_the_rest(capture.payment, capture.amount_minor),
     }
     fire(capture, verb="retry", actor=actor, fields=fields)
     return capture
@@ -129,6 +132,7 @@ def capture_tell(*, capture: Capture, said: Said, actor: Actor) -> None:
     if verb == "succeed" and capture.status != "succeeded":
         _take(capture, fact, actor)
         fire(capture, verb=verb, actor=actor, fields=fields)
+        _revive(capture, actor)
         _settle(capture.payment, actor)
     elif verb == "fail" and states.CAPTURE.may(verb, capture.status):
         fire(capture, verb=verb, actor=actor, reason=said.failure_code, fields=fields)
@@ -164,6 +168,13 @@ def _take(capture: Capture, fact: ChannelFact, actor: Actor) -> None:
         actor=actor,
         at=fact.at,
     )
+
+
+def _revive(capture: Capture, actor: Actor) -> None:
+    """Money for a payment that had ended is money all the same."""
+    if capture.payment.status == "closed":
+        payload = {"attempt_id": str(capture.attempt_id), "open_attempt_id": None}
+        fire(capture.payment, verb="capture", actor=actor, payload=payload)
 
 
 def _settle(payment: Payment, actor: Actor) -> None:
@@ -212,9 +223,9 @@ def _pending_minor(payment: Payment, order_id: int | None = None) -> int:
     return sum(asked.values_list("amount_minor", flat=True))
 
 
-def _open_minor(payment: Payment) -> int:
-    """What of all shares has been neither taken, nor let go, nor asked for."""
-    return sum(share.open_minor for share in _shares(payment)) - _pending_minor(payment)
+def _takes_the_rest(payment: Payment, amount_minor: int) -> bool:
+    """True where nothing else is open; what was asked for and not answered may have to be retried."""
+    return sum(share.open_minor for share in _shares(payment)) == amount_minor
 
 
 def _exceeds(share: PaymentShare, amount_minor: int) -> Invalid:

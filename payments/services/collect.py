@@ -17,9 +17,14 @@ from core.write import Write
 from payments import states
 from payments.channels.base import Answer, capture_at, channel_named
 from payments.fold import attempt_verb
-from payments.locks import lock_attempt, lock_payments_of
+from payments.locks import lock_attempt, lock_credit_beside, lock_payments_of
 from payments.models import Attempt, ChannelFact, Payment, PaymentShare
 from payments.selectors import live_attempt, open_attempts
+from payments.services.credit import (
+    credit_makes_up,
+    credit_release_in_vain,
+    credits_release,
+)
 from payments.services.facts import (
     KIND_OF_STATUS,
     Said,
@@ -29,7 +34,7 @@ from payments.services.facts import (
     said_by_answer,
 )
 from payments.services.ledger import Leg, post
-from payments.services.refund import refund_request
+from payments.services.surplus import excess_give_back, reduced_give_back, reduced_minor
 
 Kind = ChannelFact.Kind
 
@@ -94,8 +99,12 @@ def payment_close(*, reference: int, actor: Actor, reason: str) -> list[Payment]
 
 
 def payments_close(*, references: Collection[int], actor: Actor, reason: str) -> list[Payment]:
-    """The same for many order groups, by a constant number of statements where none is tried."""
+    """The same for many order groups, by a constant number of statements where none is tried.
+
+    Store credit whose channel's part has not come is released. Emits `payment.released` besides.
+    """
     payments = lock_payments_of(references)
+    credits_release(payments=payments, actor=actor, reason=reason)
     closing = [payment for payment in payments if states.PAYMENT.may("close", payment.status)]
     tried = {attempt.payment_id: attempt for attempt in open_attempts(closing)}
     untried = [payment for payment in closing if payment.id not in tried]
@@ -142,14 +151,8 @@ def attempt_start(
     `payment` is locked. Emits `attempt.started`. Raises Conflict `payment.not_open`,
     `payment.attempt_open`; Invalid `payment.channel_unknown`.
     """
-    require_locked(payment)
     channel_named(channel)
-    if payment.status != "open":
-        raise Conflict("payment.not_open", _("This can't be paid any more."), state=payment.status)
-    if attempt_id := _live_attempt_id(payment):
-        raise Conflict(
-            "payment.attempt_open", _("A payment is being made already."), attempt_id=attempt_id
-        )
+    refuse_started(payment)
     attempt = Attempt.build(
         payment.shard_key,
         payment=payment,
@@ -163,6 +166,17 @@ def attempt_start(
     )
     start([attempt], verb="start", actor=actor)
     return attempt
+
+
+def refuse_started(payment: Payment) -> None:
+    """Raises Conflict `payment.not_open`, `payment.attempt_open` for a locked payment."""
+    require_locked(payment)
+    if payment.status != "open":
+        raise Conflict("payment.not_open", _("This can't be paid any more."), state=payment.status)
+    if attempt_id := _live_attempt_id(payment):
+        raise Conflict(
+            "payment.attempt_open", _("A payment is being made already."), attempt_id=attempt_id
+        )
 
 
 def _live_attempt_id(payment: Payment) -> str | None:
@@ -236,6 +250,8 @@ def attempt_tell(*, attempt: Attempt, said: Said, actor: Actor) -> None:
 
     Every order of arrival ends in the same state. A capture is booked always, also for a closed
     payment; one on top of another goes back at once, and so does what was called off meanwhile.
+    With a try that fails the store credit beside it is released; where its money comes all the same,
+    the credit is spent again, or, where it is gone, all the money goes back.
     Emits `attempt.…`, `payment.…`, `refund.…`. Raises Conflict `fact.…` before anything is written.
     """
     if said.kind == Kind.CAPTURED and attempt.captures_later:
@@ -243,14 +259,17 @@ def attempt_tell(*, attempt: Attempt, said: Said, actor: Actor) -> None:
     fact = fact_insert(attempt, said)
     if fact is None:
         return
+    credit = lock_credit_beside(attempt)
     kinds = kinds_of(attempt)
     verb = attempt_verb(kinds, captures_later=attempt.captures_later)
     if attempt.status != states.ATTEMPT.edge(verb).target:
-        _fire_outcome(attempt, verb, said, actor)
+        _fire_outcome(attempt, credit, verb, said, actor)
     if fact.kind == Kind.CAPTURED:
         _capture(attempt, fact, actor)
     elif Kind.AUTHORISED in kinds:
         _fold_authorisation(attempt, actor)
+    if credit:
+        credit_release_in_vain(attempt=attempt, credit=credit, actor=actor)
 
 
 def _refuse_taken(attempt: Attempt, said: Said) -> None:
@@ -259,13 +278,22 @@ def _refuse_taken(attempt: Attempt, said: Said) -> None:
         raise refusal("fact.twice", attempt, said)
 
 
-def _fire_outcome(attempt: Attempt, verb: str, said: Said, actor: Actor) -> None:
+def _fire_outcome(
+    attempt: Attempt, credit: Payment | None, verb: str, said: Said, actor: Actor
+) -> None:
     fields = {
         "channel_ref": said.channel_ref,
         "failure_code": said.failure_code or attempt.failure_code,
-        "is_excess": verb == "succeed" and _has_paid_before(attempt),
+        "is_excess": verb == "succeed" and not _pays(attempt, credit, actor),
     }
     fire(attempt, verb=verb, actor=actor, reason=said.failure_code, fields=fields)
+
+
+def _pays(attempt: Attempt, credit: Payment | None, actor: Actor) -> bool:
+    """True where its money, or its promise, is what the payment waits for."""
+    if _has_paid_before(attempt):
+        return False
+    return credit_makes_up(attempt=attempt, credit=credit, actor=actor)
 
 
 def _has_paid_before(attempt: Attempt) -> bool:
@@ -278,7 +306,10 @@ def _has_paid_before(attempt: Attempt) -> bool:
 
 
 def _fold_authorisation(attempt: Attempt, actor: Actor) -> None:
-    """A promise holds while its attempt lives; when it falls, so does the payment."""
+    """A promise holds while its attempt lives; when it falls, so does the payment.
+
+    What of it was neither taken nor let go stays so: it says what orders have to live without.
+    """
     payment = attempt.payment
     if attempt.is_excess or (attempt.captures_later and payment.status == "closed"):
         if attempt.status == "succeeded":
@@ -286,7 +317,6 @@ def _fold_authorisation(attempt: Attempt, actor: Actor) -> None:
     elif attempt.is_live or attempt.status == "succeeded":
         _fire_if_possible(payment, "authorise", attempt, actor)
     else:
-        _let_go(payment)
         _fire_if_possible(payment, "capture" if payment.captured_minor else "close", attempt, actor)
 
 
@@ -296,12 +326,6 @@ def _fire_if_possible(payment: Payment, verb: str, attempt: Attempt, actor: Acto
             _shares(payment).update(authorised_minor=F("amount_minor"))
         payload = {"attempt_id": str(attempt.id), "open_attempt_id": None}
         fire(payment, verb=verb, actor=actor, payload=payload)
-
-
-def _let_go(payment: Payment) -> None:
-    """What was promised and has not been taken will not come."""
-    if payment.status == "authorised":
-        _shares(payment).update(voided_minor=F("amount_minor") - F("captured_minor"))
 
 
 def _shares(payment: Payment) -> QuerySet[PaymentShare]:
@@ -321,10 +345,10 @@ def _capture(attempt: Attempt, fact: ChannelFact, actor: Actor) -> None:
         at=fact.at,
     )
     if attempt.is_excess:
-        _give_back_excess(attempt, actor)
+        excess_give_back(attempt=attempt, actor=actor)
         return
     _shares(payment).update(captured_minor=F("amount_minor"), voided_minor=0)
-    _give_back_reduced(attempt, actor)
+    reduced_give_back(attempt=attempt, actor=actor)
     payload = {"attempt_id": str(attempt.id), "open_attempt_id": _live_attempt_id(payment)}
     fire(payment, verb="capture", actor=actor, payload=payload)
 
@@ -346,7 +370,7 @@ def _capture_legs(attempt: Attempt) -> list[Leg]:
     )
     if attempt.is_excess:
         return [clearing, Leg(code="escrow", amount_minor=-amount_minor, currency=currency)]
-    too_much = Leg(code="escrow", amount_minor=-_reduced_minor(attempt), currency=currency)
+    too_much = Leg(code="escrow", amount_minor=-reduced_minor(attempt), currency=currency)
     return [clearing, too_much] + [
         Leg(
             code="escrow",
@@ -357,35 +381,3 @@ def _capture_legs(attempt: Attempt) -> list[Leg]:
         )
         for share in attempt.payment.shares.order_by("pk")
     ]
-
-
-def _reduced_minor(attempt: Attempt) -> int:
-    """What was called off since the attempt began: it had failed, as it seemed, or takes days."""
-    return attempt.amount_minor - attempt.payment.amount_minor
-
-
-def _give_back_reduced(attempt: Attempt, actor: Actor) -> None:
-    if reduced_minor := _reduced_minor(attempt):
-        refund_request(
-            payment=attempt.payment,
-            reference=attempt.payment.reference,
-            request_key=f"reduced:{attempt.id}",
-            amount_minor=reduced_minor,
-            shares=[(None, None, reduced_minor)],
-            actor=actor,
-            reason="called off before it was captured",
-            attempt_id=attempt.id,
-        )
-
-
-def _give_back_excess(attempt: Attempt, actor: Actor) -> None:
-    refund_request(
-        payment=attempt.payment,
-        reference=attempt.payment.reference,
-        request_key=f"excess:{attempt.id}",
-        amount_minor=attempt.amount_minor,
-        shares=None,
-        actor=actor,
-        reason="captured twice",
-        attempt_id=attempt.id,
-    )

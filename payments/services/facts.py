@@ -56,7 +56,10 @@ def fact_insert(subject: Subject, said: Said) -> ChannelFact | None:
     if (said.amount_minor, said.currency) != (subject.amount_minor, subject.currency):
         raise refusal("fact.amount", subject, said)
     role = subject.machine.noun
-    channel = subject.channel if isinstance(subject, Attempt) else subject.attempt.channel
+    attempt = subject if isinstance(subject, Attempt) else subject.attempt
+    if attempt is None:  # store credit, of which no channel knows
+        raise refusal("fact.reference", subject, said)
+    channel = attempt.channel
     known = ChannelFact.objects.filter(
         shard_key=subject.shard_key,
         channel=channel,

@@ -22,6 +22,8 @@ CHART: dict[str, tuple[LedgerAccount.Kind, int | None]] = {
     "merchant_receivable": (Kind.ASSET, 0),
     "commission_income": (Kind.INCOME, None),
     "tax_payable": (Kind.LIABILITY, None),
+    "store_credit": (Kind.LIABILITY, 0),
+    "goodwill": (Kind.EXPENSE, None),
     "refunds_in_flight": (Kind.LIABILITY, 0),
     "voucher_cost": (Kind.EXPENSE, None),
     "payouts_in_flight": (Kind.LIABILITY, 0),

@@ -1,8 +1,9 @@
 """Giving money back: requested and approved at once, sent to the channel, folded from what it says."""
 
 from collections.abc import Sequence
+from typing import Any
 
-from django.db.models import F, Q
+from django.db.models import Exists, F, OuterRef, Q
 from django.utils.translation import gettext_lazy as _
 
 from accounts.actors import Actor
@@ -15,17 +16,20 @@ from payments.channels.base import Answer
 from payments.locks import lock_refund
 from payments.models import (
     Attempt,
+    Capture,
     ChannelFact,
     LedgerTransaction,
     Payment,
     Refund,
     RefundShare,
 )
+from payments.services.credit import TILL, credit_take_back
 from payments.services.facts import KIND_OF_REFUND_STATUS, Said, fact_insert, said_by_answer
 from payments.services.ledger import Leg, post, reverse
 from payments.services.split import refund_leg, way_back
 
 Kind = ChannelFact.Kind
+Destination = Refund.Destination
 
 # Order id, merchant id, amount in minor units; no ids for money that is no order's.
 OrderShare = tuple[int | None, int | None, int]
@@ -44,10 +48,41 @@ def refund_request(
 ) -> Refund:
     """Requests and approves money back, once per `request_key`. Part of a service.
 
+    See `refund_ask()`. Emits `refund.requested`, `refund.approved`; with store credit
+    `refund.sent`, `refund.succeeded`.
+    """
+    refund = refund_ask(
+        payment=payment,
+        reference=reference,
+        request_key=request_key,
+        amount_minor=amount_minor,
+        shares=shares,
+        actor=actor,
+        reason=reason,
+        attempt_id=attempt_id,
+    )
+    if refund.status == "pending":
+        refund_approve_now(refund=refund, actor=actor, reason=reason)
+    return refund
+
+
+def refund_ask(
+    *,
+    payment: Payment,
+    reference: int,
+    request_key: str,
+    amount_minor: int,
+    shares: Sequence[OrderShare] | None,
+    actor: Actor,
+    reason: str,
+    attempt_id: int | None = None,
+) -> Refund:
+    """Requests money back, once per `request_key`; it waits for its approval. Part of a service.
+
     `payment` is locked. `shares` say whose part goes back and sum to the amount; None: every share
     as far as it has not gone back, or, with the `attempt_id` of a capture too many, no order's.
-    Emits `refund.requested`, `refund.approved`.
-    Raises Conflict `refund.key_reused`; Invalid `refund.amount`, `refund.exceeds_captured`.
+    Emits `refund.requested`. Raises Conflict `refund.key_reused`; Invalid `refund.amount`,
+    `refund.exceeds_captured`.
     """
     require_locked(payment)
     known = Refund.objects.filter(shard_key=payment.shard_key, request_key=request_key).first()
@@ -68,6 +103,9 @@ def refund_request(
         amount_minor=amount_minor,
         currency=payment.currency,
         reason=reason[:200],
+        destination=Destination.STORE_CREDIT if payment.is_credit else Destination.ORIGINAL,
+        credit_account=payment.credit_account,
+        requested_by=str(actor)[:80],
     )
     start([refund], verb="request", actor=actor)
     RefundShare.objects.bulk_create(
@@ -80,9 +118,34 @@ def refund_request(
         )
         for order_id, merchant_id, part_minor in parts
     )
+    return refund
+
+
+def refund_approve_now(*, refund: Refund, actor: Actor, reason: str = "") -> None:
+    """Counts a locked pending refund's money as gone; store credit is back at once. Part of a service.
+
+    Emits `refund.approved`; `refund.sent` and `refund.succeeded` where it becomes store credit.
+    Raises Invalid `refund.exceeds_captured`.
+    """
     _take(refund, actor)
     fire(refund, verb="approve", actor=actor, reason=reason)
-    return refund
+    if refund.is_to_credit:
+        _pay_as_credit(refund)
+
+
+def _pay_as_credit(refund: Refund) -> None:
+    """No channel is asked: what was on its way becomes the customer's credit."""
+    fire(refund, verb="send", actor=TILL)
+    credit_take_back(refund=refund, actor=TILL)
+    own = _amount_leg("store_credit", refund)
+    post(
+        shard_key=refund.shard_key,
+        kind="refund",
+        ref=_try_ref(refund),
+        legs=[*_in_flight(refund), own],
+        actor=TILL,
+    )
+    fire(refund, verb="succeed", actor=TILL)
 
 
 def _same(known: Refund, payment: Payment, amount_minor: int) -> Refund:
@@ -95,11 +158,16 @@ def _same(known: Refund, payment: Payment, amount_minor: int) -> Refund:
     return known
 
 
-def _captured_attempt(payment: Payment, attempt_id: int | None) -> Attempt:
-    """The attempt whose money goes back: the named one, or the one that paid."""
-    attempts = Attempt.objects.filter(
-        payment=payment, shard_key=payment.shard_key, status="succeeded"
+def _captured_attempt(payment: Payment, attempt_id: int | None) -> Attempt | None:
+    """The attempt whose money goes back: the named one, or the one that paid; None of store credit."""
+    if payment.is_credit:
+        return None
+    has_money = Q(status="succeeded") | Exists(
+        Capture.objects.filter(
+            attempt=OuterRef("pk"), shard_key=OuterRef("shard_key"), status="succeeded"
+        )
     )
+    attempts = Attempt.objects.filter(has_money, payment=payment, shard_key=payment.shard_key)
     wanted = {"pk": attempt_id} if attempt_id else {"is_excess": False}
     attempt = attempts.filter(**wanted).first()
     if attempt is None:
@@ -108,11 +176,11 @@ def _captured_attempt(payment: Payment, attempt_id: int | None) -> Attempt:
 
 
 def _parts(
-    payment: Payment, attempt: Attempt, shares: Sequence[OrderShare] | None
+    payment: Payment, attempt: Attempt | None, shares: Sequence[OrderShare] | None
 ) -> list[OrderShare]:
     if shares is not None:
         return list(shares)
-    if attempt.is_excess:
+    if attempt and attempt.is_excess:
         return [(None, None, attempt.amount_minor)]
     return [
         (share.order_id, share.merchant_id, share.captured_minor - share.refunded_minor)
@@ -202,12 +270,19 @@ def refund_retry(*, refund_id: int, actor: Actor) -> Refund:
     elsewhere meanwhile; Conflict `state.conflict`.
     """
     refund = lock_refund(refund_id)
-    if refund.status in states.REFUND.in_chapter("on_its_way", "back"):
-        return refund
+    if refund.status not in states.REFUND.in_chapter("on_its_way", "back"):
+        refund_try_again(refund=refund, actor=actor, fields={})
+    return refund
+
+
+def refund_try_again(*, refund: Refund, actor: Actor, fields: dict[str, Any]) -> None:
+    """Approves a locked failed refund anew, with other fields perhaps. Part of a service."""
     refund.tries += 1
     _take(refund, actor)
-    fire(refund, verb="retry", actor=actor, fields={"tries": refund.tries, "failure_code": ""})
-    return refund
+    given = {"tries": refund.tries, "failure_code": "", **fields}
+    fire(refund, verb="retry", actor=actor, fields=given)
+    if refund.is_to_credit:
+        _pay_as_credit(refund)
 
 
 @command
@@ -282,7 +357,7 @@ def _succeed(refund: Refund, fact: ChannelFact, actor: Actor) -> None:
         shard_key=refund.shard_key,
         kind="refund",
         ref=f"fact:{fact.id}",
-        legs=_arrival(refund),
+        legs=_arrival(refund, fact.channel),
         actor=actor,
         at=fact.at,
     )
@@ -290,14 +365,16 @@ def _succeed(refund: Refund, fact: ChannelFact, actor: Actor) -> None:
     fire(refund, verb="succeed", actor=actor, fields=fields)
 
 
-def _arrival(refund: Refund) -> list[Leg]:
-    clearing = Leg(
-        code="channel_clearing",
-        amount_minor=-refund.amount_minor,
-        currency=refund.currency,
-        channel=refund.attempt.channel,
-    )
+def _arrival(refund: Refund, channel: str) -> list[Leg]:
+    return [*_in_flight(refund), _amount_leg("channel_clearing", refund, channel)]
+
+
+def _in_flight(refund: Refund) -> list[Leg]:
     parts = refund.shares.order_by("pk")
-    return [refund_leg("refunds_in_flight", part.amount_minor, refund, part) for part in parts] + [
-        clearing
-    ]
+    return [refund_leg("refunds_in_flight", part.amount_minor, refund, part) for part in parts]
+
+
+def _amount_leg(code: str, refund: Refund, channel: str = "") -> Leg:
+    return Leg(
+        code=code, amount_minor=-refund.amount_minor, currency=refund.currency, channel=channel
+    )

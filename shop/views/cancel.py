@@ -191,6 +191,7 @@ def _check_page(
             if line.pk not in told.units
         ],
         "back": amount(told.refund_minor, currency) if told.refund_minor else "",
+        "let_go": amount(told.let_go_minor, currency) if told.let_go_minor else "",
         "version": part.order.version,
         "reason": request.POST.get("reason", ""),
         "link": link_path(looked.group),
@@ -208,6 +209,8 @@ def _cancelled(done: Cancellation, part: Part | None) -> str:
         return told % facts
     if done.refund_minor:
         return _("Your order is cancelled. What you paid goes back to you.")
+    if done.let_go_minor:
+        return _("Cancelled. What was kept ready to pay for it is let go: you are not charged.")
     if part:
         return _("Cancelled. You need not pay for it any more.")
     return _("Your order is cancelled. You have not been charged.")

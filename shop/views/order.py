@@ -12,10 +12,11 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST, require_safe
 
 from accounts.actors import Actor, Role
-from core.errors import Conflict
+from core.errors import Conflict, Invalid
 from orders import states
 from orders.links import group_of_link, link_path, link_url
 from orders.models import OrderGroup
+from orders.selectors.cash import cash_refusal
 from orders.selectors.order_page import order_page
 from orders.selectors.pay_page import PayPage, pay_page
 from orders.sentences import Problem
@@ -23,15 +24,15 @@ from orders.services.extend import order_group_extend
 from orders.services.pay import payment_start
 from orders.services.refill import cart_refill
 from orders.tasks import ask_if_expired
-from payments.channels import sandbox
+from payments.channels import cash_on_delivery, sandbox
 from payments.channels.base import is_known
 from shop.errors import PageError, page_error, page_errors
 from shop.facts import tell
 from shop.pages import of_link, page, see_other
 from shop.session import CART, cart_of
 
-BANK, TRANSFER, CARD = "bank", "transfer", "card"
-CHANNELS = {TRANSFER: sandbox.TRANSFER, CARD: "stripe"}
+BANK, TRANSFER, CASH, CARD = "bank", "transfer", "cash", "card"
+CHANNELS = {TRANSFER: sandbox.TRANSFER, CASH: cash_on_delivery.NAME, CARD: "stripe"}
 # What the sandbox makes of each; only a demo offers them.
 TEST_CARDS = {
     "tok_ok": gettext_lazy("Test card: paid at once"),
@@ -114,7 +115,7 @@ def _seen(request: HttpRequest) -> datetime | None:
 
 def _start(request: HttpRequest, group: OrderGroup) -> HttpResponse:
     method = request.POST.get("method", "")
-    if method not in _methods():
+    if method not in _methods(group):
         problem = Problem("payment.none_selected", "method")
         return _pay_page(request, pay_page(group), [page_error(problem)])
     try:
@@ -125,6 +126,8 @@ def _start(request: HttpRequest, group: OrderGroup) -> HttpResponse:
             return_url=f"{link_url(group)}pay/?returned=1",
             actor=buyer_of(group),
         )
+    except Invalid as refusal:  # it was offered, and can't be had any more
+        return _pay_page(request, pay_page(group), page_errors(refusal))
     except Conflict as refusal:
         ask_if_expired(refusal.code, group.pk)
         if refusal.code == "payment.expired":
@@ -134,14 +137,16 @@ def _start(request: HttpRequest, group: OrderGroup) -> HttpResponse:
     return see_other(request.path)
 
 
-def _methods() -> dict[str, str | Promise]:
-    """The ways to pay, with their names."""
+def _methods(group: OrderGroup) -> dict[str, str | Promise]:
+    """The ways to pay that group, with their names."""
     cards = TEST_CARDS if settings.DEMO else {}
     hosted = {CARD: gettext_lazy("Card, on Stripe’s page")} if is_known(CHANNELS[CARD]) else {}
+    cash = {} if cash_refusal(group) else {CASH: gettext_lazy("Cash, when it is delivered")}
     return {
         **hosted,
         BANK: gettext_lazy("Card, on your bank’s own page"),
         TRANSFER: gettext_lazy("Bank transfer, within 3 days"),
+        **cash,
         **cards,
     }
 
@@ -152,7 +157,7 @@ def _pay_page(
     returned = "returned" in request.GET
     context = {
         "pay": looked,
-        "methods": _methods(),
+        "methods": _methods(looked.group),
         "chosen": request.POST.get("method", ""),
         "waits": _waits(looked, returned=returned),
         "expired": Problem(

@@ -18,7 +18,9 @@ from orders.services.expire import order_group_expire
 from orders.services.fulfil import order_acknowledge, order_ship, order_start_packing
 from orders.services.pay import payment_start
 from orders.services.place import Checkout, order_group_place
-from payments.models import Attempt, Payment
+from payments.channels.base import Answer
+from payments.models import Attempt, Capture, Payment
+from payments.services.capture import capture_answer_record
 from payments.services.collect import fact_record
 from tests.factories import TESTER, fresh, make_customer, make_merchant, make_sku
 
@@ -121,6 +123,42 @@ def capture(attempt: Attempt, *, origin: str = "webhook") -> None:
         origin=origin,
         actor=CHANNEL,
     )
+
+
+def authorise(attempt: Attempt) -> None:
+    """The channel promises the attempt's money."""
+    fact_record(
+        attempt_id=attempt.id,
+        kind="authorised",
+        amount_minor=attempt.amount_minor,
+        currency=attempt.currency,
+        channel_ref=f"ref-{attempt.id}",
+        origin="webhook",
+        actor=CHANNEL,
+    )
+
+
+def make_promised_group(orders: int = 1, units: int = 1) -> OrderGroup:
+    """A group that counts as paid: its money is promised, to be taken as its goods leave.
+
+    The settings must say that the channel takes it later.
+    """
+    group = make_group(orders, units)
+    authorise(start_payment(group))
+    deliver_events()
+    return fresh_row(group)
+
+
+def answer_capture(order: Order, status: str = "succeeded") -> Capture:
+    """What the channel says to the last request for an order's money."""
+    capture = Capture.objects.filter(order_id=order.id).latest("id")
+    answer = Answer(
+        status=status,
+        amount_minor=capture.amount_minor,
+        currency=capture.currency,
+        ref=f"cap-{capture.channel_key}",
+    )
+    return capture_answer_record(capture_id=capture.id, answer=answer, actor=CHANNEL)
 
 
 def expire_for_good(group: OrderGroup) -> None:

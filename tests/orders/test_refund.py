@@ -22,9 +22,10 @@ from tests.factories.story import (
 
 
 def refund(order: Order, amount_minor: int, *, key: str = "first", reason: str = "late") -> Refund:
-    return order_refund(
+    [made] = order_refund(
         order_id=order.pk, amount_minor=amount_minor, reason=reason, request_key=key, actor=MERCHANT
-    )
+    ).refunds
+    return made
 
 
 @pytest.mark.django_db
