@@ -300,8 +300,6 @@ def test_what_the_account_says_has_moved(rig: Rig, charge: Charging) -> None:
     since = datetime.now(UTC) - timedelta(seconds=2)
     asked, key = captured(rig, charge), new_key()
     refund(rig, asked, 400, key)
-    if not hasattr(rig.channel, "movements"):
-        pytest.skip("it can't tell yet")
     moved = {movement.key: movement for movement in rig.channel.movements(since)}
     taken, back = moved[asked.key], moved[key]
     assert (taken.kind, taken.amount_minor, taken.currency) == ("captured", 1000, "EUR")

@@ -196,12 +196,12 @@ def test_a_dispute_is_told_with_the_payment_that_it_is_about(
 
 
 @pytest.fixture
-def promised(stripe: StripeRig, settings: Settings) -> tuple[Payment, Attempt]:
-    """Money that was promised at Stripe for two orders, and told."""
-    settings.PAYMENT_CAPTURE_AT = {"stripe": "shipment"}
-    payment, attempt = paid(stripe)
-    [told] = stripe.notices_of("authorised", attempt.channel_key)
-    assert send(stripe, told) == 204
+def promised(rig: Rig, settings: Settings) -> tuple[Payment, Attempt]:
+    """Money that was promised for two orders, and told."""
+    settings.PAYMENT_CAPTURE_AT = {rig.name: "shipment"}
+    payment, attempt = paid(rig)
+    [told] = rig.notices_of("authorised", attempt.channel_key)
+    assert send(rig, told) == 204
     assert take_in() == ["processed"]
     assert (status(payment), status(attempt)) == ("authorised", "succeeded")
     return fresh_row(payment), fresh_row(attempt)
@@ -221,14 +221,14 @@ def requested(payment: Payment, number: int) -> Capture:
 
 
 def test_each_part_is_booked_by_its_answer_or_by_what_is_told_of_it(
-    stripe: StripeRig, promised: tuple[Payment, Attempt]
+    rig: Rig, promised: tuple[Payment, Attempt]
 ) -> None:
     payment, attempt = promised
     first, last = requested(payment, 0), requested(payment, 1)
     capture_at_channel(first.pk)
     assert fresh_row(first).status == "succeeded"
     assert status(payment) == "authorised"
-    stripe.channel.capture(  # and its answer is lost
+    rig.channel.capture(  # and its answer is lost
         key=last.channel_key,
         payment_key=attempt.channel_key,
         amount_minor=last.amount_minor,
@@ -236,30 +236,30 @@ def test_each_part_is_booked_by_its_answer_or_by_what_is_told_of_it(
     )
 
     for capture in (first, last):
-        [told] = stripe.notices_of("captured", capture.channel_key)
-        assert send(stripe, told) == 204
+        [told] = rig.notices_of("captured", capture.channel_key)
+        assert send(rig, told) == 204
     assert take_in() == ["processed", "processed"]
 
     assert fresh_row(last).status == "succeeded"
     assert (status(payment), fresh_row(payment).captured_minor) == ("captured", 1000)
-    refund = refunded(stripe, payment, 700)
+    refund = refunded(rig, payment, 700)
     assert status(refund) == "succeeded"
     assert broken() == []
 
 
 def test_a_part_of_another_amount_is_put_up_for_review(
-    stripe: StripeRig, promised: tuple[Payment, Attempt]
+    rig: Rig, promised: tuple[Payment, Attempt]
 ) -> None:
     payment, attempt = promised
     capture = requested(payment, 0)
-    stripe.channel.capture(
+    rig.channel.capture(
         key=capture.channel_key,
         payment_key=attempt.channel_key,
         amount_minor=capture.amount_minor - 1,
         is_last=False,
     )
-    [told] = stripe.notices_of("captured", capture.channel_key)
-    send(stripe, told)
+    [told] = rig.notices_of("captured", capture.channel_key)
+    send(rig, told)
     assert take_in() == ["review"]
     assert fresh_row(capture).status == "requested"
     assert fresh_row(payment).captured_minor == 0
