@@ -103,7 +103,10 @@ def _id(number: str) -> int:
 
 
 def _object_id(notice: Notice) -> int:
-    """Our id in the key; 0, which is nobody's, for a key that we never gave."""
+    """Our id in the key; 0, which is nobody's, for a key that we never gave.
+
+    An attempt is tried once; captures and refunds, which name their payment too, again and again.
+    """
     number, _, try_number = notice.key.partition(".")
     has_tries = notice.kind in ABOUT_REFUNDS or notice.payment_key
     return _id(number) if has_tries or not try_number else 0

@@ -8,6 +8,7 @@ have made in an integrator's page; its intent is confirmed at once.
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -123,18 +124,23 @@ class Stripe:
         return answer
 
     def close(self, key: str) -> Answer:
-        """Asks that nobody can pay it any more; a payment that was captured answers so."""
+        """Asks that nobody can pay it any more; a payment that was captured answers so.
+
+        What was taken in parts stays taken, and the rest is let go.
+        """
         found = require(key)
+        is_let_go = False
         with suppress(ChannelRefused):  # it has moved on meanwhile, and the answer tells how
             if found["object"] == SESSION and found["status"] == "open":
                 call(lambda client: client.v1.checkout.sessions.expire(found["id"]))
             else:
                 intent_id = paid_by(found)["id"]
                 call(lambda client: client.v1.payment_intents.cancel(intent_id))
+            is_let_go = True
         answer = answer_of(again(found))
         if answer.status == "requires_action":
             raise ChannelDown(f"{found['id']} is still open")
-        return answer
+        return replace(answer, status="closed") if is_let_go else answer
 
     def refund(self, *, key: str, payment_key: str, amount_minor: int, account: str = "") -> Answer:
         """Asks for money back; the same key again answers the same refund."""

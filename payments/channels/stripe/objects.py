@@ -39,6 +39,12 @@ REFUND_STATUSES = {
     "failed": "failed",
     "canceled": "failed",
 }
+NOTICE_OF_CHARGE = {
+    "authorised": "authorised",
+    "captured": "captured",
+    "failed": "failed",
+    "closed": "closed",
+}
 NOTICE_OF_REFUND = {"succeeded": "refund_succeeded", "failed": "refund_failed"}
 
 
@@ -78,9 +84,9 @@ def answer_of(found: Object) -> Answer:
 
 
 def answer_of_intent(intent: Object) -> Answer:
-    """What is taken in parts stays authorised: its captures are asked after by their own keys."""
+    """What was taken in parts stays authorised: its captures are asked after by their own keys."""
     status, amount = INTENT_STATUSES[intent["status"]], intent["amount"]
-    if intent["capture_method"] == "manual" and intent["amount_received"]:
+    if status == "captured" and intent["capture_method"] == "manual":
         status = "authorised"
     elif status == "captured":
         amount = intent["amount_received"]
@@ -170,17 +176,18 @@ def _of_intent(intent: Object) -> Notice | None:
     answer, metadata = answer_of_intent(intent), intent.get("metadata") or {}
     if answer.status == "failed" and metadata.get(HOSTED):
         return None
-    if intent["capture_method"] == "manual" and intent["amount_received"]:
+    if answer.status == "authorised" and intent["amount_received"]:
         return _of_capture(intent)
     return _of_charge(intent, answer)
 
 
 def _of_charge(subject: Object, answer: Answer) -> Notice | None:
     key = (subject.get("metadata") or {}).get(KEY)
-    if not key or answer.status not in ("authorised", "captured", "failed", "closed"):
+    kind = NOTICE_OF_CHARGE.get(answer.status)
+    if not key or kind is None:
         return None
     return Notice(
-        kind=answer.status,
+        kind=kind,
         key=key,
         ref=answer.ref,
         amount_minor=answer.amount_minor,

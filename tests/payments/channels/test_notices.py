@@ -5,14 +5,24 @@ from collections.abc import Callable
 import pytest
 from django.test import Client
 from django.urls import reverse
+from pytest_django import Settings
 
 from core.models import Hook
-from payments.handlers import create_at_channel, refund_at_channel
-from payments.models import Attempt, Payment, Refund
+from payments.handlers import capture_at_channel, create_at_channel, refund_at_channel
+from payments.models import Attempt, Capture, Payment, Refund
+from payments.services.capture import capture_request
 from payments.services.hooks import hook_process
 from payments.tasks import ask_after_attempt, ask_after_refund
 from tests.factories import TESTER
-from tests.factories.money import fresh_row, make_attempt, make_payment, request_refund
+from tests.factories.money import (
+    fresh_row,
+    in_command,
+    locked_payment,
+    make_attempt,
+    make_payment,
+    request_refund,
+    shares_of,
+)
 from tests.payments.books import broken
 from tests.payments.channels.rigs import Rig, StripeRig, Told
 from tests.sandboxes.conftest import eventually
@@ -183,3 +193,73 @@ def test_a_dispute_is_told_with_the_payment_that_it_is_about(
     assert send(stripe, (opened_body, headers)) == 204
     assert take_in() == ["ignored"]  # until the books know of chargebacks
     assert broken() == []
+
+
+@pytest.fixture
+def promised(rig: Rig, settings: Settings) -> tuple[Payment, Attempt]:
+    """Money that was promised for two orders, and told."""
+    settings.PAYMENT_CAPTURE_AT = {rig.name: "shipment"}
+    payment, attempt = paid(rig)
+    [told] = rig.notices_of("authorised", attempt.channel_key)
+    assert send(rig, told) == 204
+    assert take_in() == ["processed"]
+    assert (status(payment), status(attempt)) == ("authorised", "succeeded")
+    return fresh_row(payment), fresh_row(attempt)
+
+
+def requested(payment: Payment, number: int) -> Capture:
+    share = shares_of(payment)[number]
+    return in_command(
+        lambda: capture_request(
+            payment=locked_payment(payment),
+            order_id=share.order_id,
+            amount_minor=share.amount_minor,
+            request_key=f"ship:{share.order_id}",
+            actor=TESTER,
+        )
+    )
+
+
+def test_each_part_is_booked_by_its_answer_or_by_what_is_told_of_it(
+    rig: Rig, promised: tuple[Payment, Attempt]
+) -> None:
+    payment, attempt = promised
+    first, last = requested(payment, 0), requested(payment, 1)
+    capture_at_channel(first.pk)
+    assert fresh_row(first).status == "succeeded"
+    assert status(payment) == "authorised"
+    rig.channel.capture(  # and its answer is lost
+        key=last.channel_key,
+        payment_key=attempt.channel_key,
+        amount_minor=last.amount_minor,
+        is_last=True,
+    )
+
+    for capture in (first, last):
+        [told] = rig.notices_of("captured", capture.channel_key)
+        assert send(rig, told) == 204
+    assert take_in() == ["processed", "processed"]
+
+    assert fresh_row(last).status == "succeeded"
+    assert (status(payment), fresh_row(payment).captured_minor) == ("captured", 1000)
+    refund = refunded(rig, payment, 700)
+    assert status(refund) == "succeeded"
+    assert broken() == []
+
+
+def test_a_part_of_another_amount_is_put_up_for_review(
+    rig: Rig, promised: tuple[Payment, Attempt]
+) -> None:
+    payment, attempt = promised
+    capture = requested(payment, 0)
+    rig.channel.capture(
+        key=capture.channel_key,
+        payment_key=attempt.channel_key,
+        amount_minor=capture.amount_minor - 1,
+        is_last=False,
+    )
+    [told] = rig.notices_of("captured", capture.channel_key)
+    send(rig, told)
+    assert take_in() == ["review"]
+    assert fresh_row(capture).status == "requested"
+    assert fresh_row(payment).captured_minor == 0
