@@ -120,7 +120,6 @@ class StatementCsv(ApiView):
         "Get a statement as CSV",
         tag=TAG,
         answer=OpenApiTypes.STR,
-        media_type="text/csv",
         problems=[404],
     )
     def get(self, request: Request, statement_id: str) -> HttpResponse:

@@ -72,13 +72,16 @@ def operation(
     tag: str,
     answer: AnySerializer | PolymorphicProxySerializer | OpenApiTypes | None,
     status: int = HTTPStatus.OK,
-    media_type: str = "application/json",
     body: AnySerializer | None = None,
     query: AnySerializer | None = None,
     keyed: bool = False,
     problems: Iterable[int] = (),
 ) -> Decorator:
-    """Declares one method of a view; the statuses that follow from its parts need no naming."""
+    """Declares one method of a view; the statuses that follow from its parts need no naming.
+
+    What is answered as text is a table in CSV.
+    """
+    media_type = "text/csv" if answer is OpenApiTypes.STR else "application/json"
     statuses = {*ALWAYS, *problems}
     if body:
         statuses |= set(WITH_BODY)
