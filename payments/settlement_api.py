@@ -119,7 +119,7 @@ class StatementCsv(ApiView):
     @operation(
         "Get a statement as CSV",
         tag=TAG,
-        answer=(OpenApiTypes.STR, "text/csv"),
+        answer=OpenApiTypes.STR,
         problems=[404],
     )
     def get(self, request: Request, statement_id: str) -> HttpResponse:

@@ -74,7 +74,7 @@ def operation(
     summary: str,
     *,
     tag: str,
-    answer: Answer | tuple[Answer, str],
+    answer: Answer,
     status: int = HTTPStatus.OK,
     body: AnySerializer | None = None,
     query: AnySerializer | None = None,
@@ -83,9 +83,9 @@ def operation(
 ) -> Decorator:
     """Declares one method of a view; the statuses that follow from its parts need no naming.
 
-    `answer` comes with its media type where that is not JSON.
+    What is answered as text is a table in CSV.
     """
-    content, media_type = answer if isinstance(answer, tuple) else (answer, "application/json")
+    media_type = "text/csv" if answer is OpenApiTypes.STR else "application/json"
     statuses = {*ALWAYS, *problems}
     if body:
         statuses |= set(WITH_BODY)
@@ -107,7 +107,7 @@ def operation(
         tags=[tag],
         request=body,
         parameters=parameters,
-        responses={(int(status), media_type): content, **refusals},
+        responses={(int(status), media_type): answer, **refusals},
     )
 
 

@@ -17,6 +17,7 @@ from orders.models import OrderGroup
 from tests.api.conftest import ROOT, Caller, Refused, browser, merchant_key, platform_key
 from tests.api.walk import ANSWERS, answered, cart_with, done, order_of, paid, placed, shipped
 from tests.factories import make_user
+from tests.factories.settlement import make_payout
 from tests.factories.story import make_delivering_merchant, make_stocked_sku
 
 pytestmark = pytest.mark.django_db
@@ -74,11 +75,17 @@ def test_a_shoppers_part_is_closed_to_merchants(
 
 def test_a_merchant_finds_nothing_of_another(platform: Caller, refused: Refused) -> None:
     mine, others = make_delivering_merchant(), make_delivering_merchant()
+    payout = make_payout(others)
     group = paid(platform, make_stocked_sku(mine), make_stocked_sku(others))
     theirs = order_of(group, others)
     parcel = shipped(platform, theirs["id"])
     caller = merchant_key(mine)
-    ids = {"<order_id>": theirs["id"], "<shipment_id>": parcel["id"]}
+    ids = {
+        "<order_id>": theirs["id"],
+        "<shipment_id>": parcel["id"],
+        "<statement_id>": str(payout.statement_id),
+        "<payout_id>": str(payout.pk),
+    }
     bodies = {
         "/orders/<order_id>/cancel": {"reason": "mine now"},
         "/orders/<order_id>/request_cancel": {"reason": "mine now"},
@@ -98,7 +105,7 @@ def test_a_merchant_finds_nothing_of_another(platform: Caller, refused: Refused)
         body = bodies.get(address.replace(theirs["id"], "<order_id>"))
         refused(caller.send(method, address, body, **key), 404, "not-found")
         asked += 1
-    assert asked == 10
+    assert asked == 13
 
 
 def test_nothing_of_another_merchant_is_in_what_a_merchant_sees(platform: Caller) -> None:

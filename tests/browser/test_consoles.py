@@ -11,6 +11,8 @@ from orders.models import Order
 from tests.browser.inspector import enter
 from tests.browser.person import follow
 from tests.consoles import world
+from tests.factories import make_merchant
+from tests.factories.settlement import give_account, make_payout
 from tests.factories.story import make_paid_group
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -38,6 +40,26 @@ def complaints(page: Page, live_server: LiveServer, paths: list[str]) -> list[st
         if page.evaluate("document.documentElement.scrollWidth") > PHONE["width"]:
             said.append(f"{path} is too wide")
     return [line for line in said if "favicon" not in line]
+
+
+def test_the_pages_of_money_raise_no_complaint(
+    scripted: BrowserContext, live_server: LiveServer
+) -> None:
+    merchant = make_merchant()
+    give_account(merchant)
+    payout = make_payout(merchant, 200_000)
+    enter(scripted, world.staff_client(), live_server.url)
+    paths = [
+        "/platform/payments/statement/",
+        "/platform/payments/payout/",
+        world.page(payout.statement, site="platform"),
+        world.page(payout.statement, "entries", "platform"),
+        world.page(payout, site="platform"),
+        world.page(payout, "approve", "platform"),
+        world.page(payout, "hold", "platform"),
+        world.page(payout, "change_account", "platform"),
+    ]
+    assert complaints(scripted.new_page(), live_server, paths) == []
 
 
 def test_the_merchants_pages_raise_no_complaint(
