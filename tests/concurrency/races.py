@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from django.db.models import Model, QuerySet
 
+from accounts.actors import Actor, Role
 from core import clock
 from core.command import running
 from core.locks import locked
@@ -32,13 +33,15 @@ from orders.services.request import (
     cancel_request_open,
 )
 from payments.channels.base import channel_named
-from payments.models import Refund
+from payments.models import Difference, Refund
+from payments.services.difference import difference_settle
 from payments.services.refund import refund_answer_record, refund_send
 from tests.concurrency import scenes
 from tests.concurrency.interleave import Stage
 from tests.concurrency.scenes import Scene, World
 from tests.concurrency.till import NAME
 from tests.factories import TESTER, fresh, make_customer, story
+from tests.factories.money import make_captured
 from tests.factories.parcels import SCANNED_AT, prepare
 from tests.factories.stock import in_command
 from tests.factories.story import (
@@ -52,8 +55,10 @@ from tests.factories.story import (
     ship,
 )
 from tests.faults.deeds import ANSWERS
+from tests.payments.lists import listed
 
 Act = Callable[[Any], object]
+FINANCE = Actor(Role.STAFF, "finance")
 
 
 @dataclass(frozen=True)
