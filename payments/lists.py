@@ -152,14 +152,23 @@ def _values(movement: Movement) -> tuple[Any, ...]:
 
 
 def facts_unlisted(channel: str, *, since: datetime, until: datetime) -> QuerySet[ChannelFact]:
-    """Money that we have booked between these, and that neither the list nor the queue knows."""
+    """Money that we have booked between these, and that neither the list nor the queue knows.
+
+    Nothing from before the channel was first listed: a shop may have lived without it, a demo has.
+    """
+    first = ReconciliationRun.objects.filter(channel=channel).order_by("until").first()
+    if first is None:
+        return ChannelFact.objects.none()
     same = {
         "shard_key": OuterRef("shard_key"),
         "channel": channel,
         "ref": OuterRef("channel_ref"),
     }
     rows = ChannelFact.objects.filter(
-        channel__in=listed_with(channel), kind__in=MOVES_MONEY, at__gte=since, at__lt=until
+        channel__in=listed_with(channel),
+        kind__in=MOVES_MONEY,
+        at__gte=max(since, first.until),
+        at__lt=until,
     )
     return (
         rows.exclude(Exists(ChannelRecord.objects.filter(kind=OuterRef("kind"), **same)))
