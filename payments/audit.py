@@ -181,8 +181,7 @@ invariant(
     SELECT listed.lister, fact.kind, fact.channel_ref, 'only here'
     FROM payments_channelfact fact
     JOIN {LISTED} ON listed.channel = fact.channel
-    JOIN (SELECT channel, min(since) + interval '2 hours' AS since,
-                 max(until) - interval '26 hours' AS until
+    JOIN (SELECT channel, min(until) AS since, max(until) - interval '26 hours' AS until
           FROM payments_reconciliationrun GROUP BY channel) AS covered
          ON covered.channel = listed.lister
     WHERE fact.kind IN ('captured', 'refund_succeeded')

@@ -6,10 +6,21 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from django.db import connection
-from django.db.models import Case, Exists, F, OuterRef, Q, QuerySet, Subquery, Value, When
+from django.db.models import (
+    BigIntegerField,
+    Case,
+    Exists,
+    OuterRef,
+    Q,
+    QuerySet,
+    Subquery,
+    Value,
+    When,
+)
 
 from core import clock
 from core.ids import decode
+from core.ids.snowflake import MS_SHIFT
 from payments.channels.base import Movement, listed_with, listing_channels
 from payments.channels.report import bounds
 from payments.models import (
@@ -28,6 +39,8 @@ LIST_EVERY, JUST_NOW = timedelta(hours=1), timedelta(minutes=1)
 LATE_ROWS = timedelta(minutes=30)
 DAYS_BACK = 7
 NEAR = timedelta(days=1)
+# Ids of one moment and of that moment a day later are so far apart.
+NEAR_IDS = int(NEAR.total_seconds() * 1000) << MS_SHIFT
 MOST_SUGGESTED = 3
 # Why another payment may be meant.
 REFERENCE, AMOUNT, AMOUNT_AND_TIME = "reference", "amount", "amount and time"
@@ -139,10 +152,23 @@ def _values(movement: Movement) -> tuple[Any, ...]:
 
 
 def facts_unlisted(channel: str, *, since: datetime, until: datetime) -> QuerySet[ChannelFact]:
-    """Money that we have booked between these, and that neither the list nor the queue knows."""
-    same = {"channel": channel, "ref": OuterRef("channel_ref")}
+    """Money that we have booked between these, and that neither the list nor the queue knows.
+
+    Nothing from before the channel was first listed: a shop may have lived without it, a demo has.
+    """
+    first = ReconciliationRun.objects.filter(channel=channel).order_by("until").first()
+    if first is None:
+        return ChannelFact.objects.none()
+    same = {
+        "shard_key": OuterRef("shard_key"),
+        "channel": channel,
+        "ref": OuterRef("channel_ref"),
+    }
     rows = ChannelFact.objects.filter(
-        channel__in=listed_with(channel), kind__in=MOVES_MONEY, at__gte=since, at__lt=until
+        channel__in=listed_with(channel),
+        kind__in=MOVES_MONEY,
+        at__gte=max(since, first.until),
+        at__lt=until,
     )
     return (
         rows.exclude(Exists(ChannelRecord.objects.filter(kind=OuterRef("kind"), **same)))
@@ -229,7 +255,14 @@ def settled_names(channel: str, names: Iterable[tuple[str, str]]) -> dict[tuple[
 def with_suggestion(rows: QuerySet[Difference]) -> QuerySet[Difference]:
     """With `suggested`: why another payment may be meant, as the first of `suggestions()` has it."""
     kinds = Difference.Kind
-    known = Attempt.objects.filter(channel_ref=OuterRef("ref")).exclude(payment=OuterRef("payment"))
+    near = Value(NEAR_IDS, output_field=BigIntegerField())  # else it would be cut to 32 bits
+    recent = Attempt.objects.filter(pk__gte=OuterRef("pk") - near)
+    known = recent.filter(channel_ref=OuterRef("ref"))
+    awaited = recent.filter(
+        amount_minor=OuterRef("theirs_minor"),
+        currency=OuterRef("currency"),
+        payment__captured_minor=0,
+    )
     opposite = open_differences().filter(
         kind__in=(kinds.ONLY_HERE, kinds.ONLY_THERE),
         channel=OuterRef("channel"),
@@ -238,18 +271,13 @@ def with_suggestion(rows: QuerySet[Difference]) -> QuerySet[Difference]:
         ours_minor=OuterRef("theirs_minor"),
         theirs_minor=OuterRef("ours_minor"),
     )
-    awaited = Attempt.objects.filter(
-        amount_minor=OuterRef("theirs_minor"),
-        currency=OuterRef("currency"),
-        status_changed_at__gte=OuterRef("found_at") - NEAR,
-        payment__captured_minor=0,
-    )
     alone = Q(kind__in=(kinds.ONLY_HERE, kinds.ONLY_THERE))
+    unknown = Q(kind=kinds.ONLY_THERE, payment=None)
     return rows.annotate(
         suggested=Case(
-            When(Exists(known), then=Value(REFERENCE)),
+            When(unknown & Exists(known), then=Value(REFERENCE)),
             When(alone & Exists(opposite), then=Value(AMOUNT)),
-            When(Q(kind=kinds.ONLY_THERE) & Exists(awaited), then=Value(AMOUNT_AND_TIME)),
+            When(unknown & Exists(awaited), then=Value(AMOUNT_AND_TIME)),
             default=Value(""),
         )
     )
@@ -262,10 +290,17 @@ def suggestions(difference: Difference) -> list[Suggestion]:
     return others[:MOST_SUGGESTED]
 
 
+def _recent(difference: Difference) -> QuerySet[Attempt]:
+    """The attempts that a movement of no payment of ours may be about."""
+    if difference.kind != Difference.Kind.ONLY_THERE or difference.payment_id:
+        return Attempt.objects.none()
+    return Attempt.objects.filter(
+        pk__gte=difference.pk - NEAR_IDS, channel__in=listed_with(difference.channel)
+    ).order_by("-pk")
+
+
 def _by_reference(difference: Difference) -> list[Suggestion]:
-    rows = Attempt.objects.filter(
-        channel__in=listed_with(difference.channel), channel_ref=difference.ref
-    )
+    rows = _recent(difference).filter(channel_ref=difference.ref)
     return [Suggestion(REFERENCE, row.channel_ref, row.payment_id) for row in rows[:2]]
 
 
@@ -286,14 +321,10 @@ def _opposite(difference: Difference) -> list[Suggestion]:
 
 
 def _by_amount(difference: Difference) -> list[Suggestion]:
-    """Attempts of that amount, whose money has not come, from about the time of the movement."""
-    if difference.kind != Difference.Kind.ONLY_THERE:
-        return []
-    rows = Attempt.objects.filter(
-        channel__in=listed_with(difference.channel),
+    """Attempts of that amount whose money has not come, from about the time of the movement."""
+    rows = _recent(difference).filter(
         amount_minor=difference.theirs_minor,
         currency=difference.currency,
-        status_changed_at__gte=difference.found_at - NEAR,
         payment__captured_minor=0,
-    ).order_by(F("status_changed_at").desc())
+    )
     return [Suggestion(AMOUNT_AND_TIME, row.channel_ref, row.payment_id) for row in rows[:2]]

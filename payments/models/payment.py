@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.contrib.postgres.indexes import BrinIndex
 from django.db import models
 from django.db.models import F, Q
 
@@ -380,6 +381,10 @@ class ChannelFact(GroupModel):
                 | Q(attempt__isnull=True, capture__isnull=True, refund__isnull=False),
                 name="payments_channelfact_one_subject",
             ),
+        ]
+        indexes = [
+            # Rows come in the order of time: a few pages are enough to find a day's.
+            BrinIndex(fields=["at"], name="payments_channelfact_at", autosummarize=True)
         ]
 
     def __str__(self) -> str:

@@ -31,7 +31,10 @@ class ChannelRecord(GroupModel):
                 fields=["shard_key", "channel", "kind", "ref"], name="payments_channelrecord_once"
             ),
         ]
-        indexes = [models.Index(fields=["channel", "at"], name="payments_channelrecord_of_day")]
+        indexes = [
+            models.Index(fields=["channel", "at"], name="payments_channelrecord_of_day"),
+            models.Index(fields=["ref"], name="payments_channelrecord_ref"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.channel} {self.ref}: {self.kind}"

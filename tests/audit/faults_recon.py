@@ -12,8 +12,9 @@ LISTED = """
 """
 READ = """
     INSERT INTO payments_reconciliationrun (id, shard_key, channel, since, until, records, actor)
-    VALUES (4096, 0, 'sandbox', business_now() - interval '90 days',
-            business_now() + interval '27 hours', 0, '')
+    SELECT 4096 * row_number() OVER (), 0, 'sandbox', until, until, 0, ''
+    FROM (VALUES (business_now() - interval '90 days'), (business_now() + interval '27 hours')
+         ) AS read (until)
 """
 
 

@@ -114,7 +114,7 @@ class Recorder:
             if token is not self._token:
                 self._token = token
                 # A carrier's first statement names the consumer that it carries.
-                consumer = params["consumer"] if isinstance(params, dict) else ""
+                consumer = params.get("consumer", "") if isinstance(params, dict) else ""
                 self.traces.append(Trace(consumer or self.service))
             self._note(sql)
         return execute(sql, params, many, context)

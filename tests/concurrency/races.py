@@ -62,7 +62,6 @@ from tests.faults.deeds import ANSWERS
 from tests.payments.lists import listed
 
 Act = Callable[[Any], object]
-
 FINANCE = Actor(Role.STAFF, "finance")
 
 

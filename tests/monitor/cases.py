@@ -3,9 +3,11 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from django.db import connection
 
+from accounts.actors import Actor, Role
 from core import clock
 from core.ids.uuids import uuid7_of
 from core.models import Heartbeat, OutboxEvent, OutboxStream, StateChange
@@ -13,9 +15,12 @@ from orders.models import Order, OrderGroup
 from orders.services.cancel import order_cancel
 from orders.services.expire import order_group_expire
 from payments.channels.base import Answer
-from payments.models import Attempt, Payout, Refund, Statement
+from payments.models import Attempt, Difference, Payout, Refund, Statement
 from payments.services.collect import attempt_answer_record
+from payments.services.day import day_certify
+from payments.services.difference import difference_settle
 from payments.services.payout import payout_approve, payout_send
+from payments.services.reconcile import run_record
 from payments.services.refund import refund_send
 from payments.services.statement import settle_due
 from tests.audit.faults_stock import STOCK
@@ -24,6 +29,7 @@ from tests.core.outbox_parts import fact, tell
 from tests.factories import TESTER, make_merchant, settlement
 from tests.factories.money import say, say_of_refund
 from tests.factories.story import CHANNEL, MERCHANT, capture, start_payment
+from tests.payments.lists import listed, movement_of
 
 RANDOM_BITS = 74
 
@@ -164,6 +170,33 @@ def sql(*acts: str | Act) -> Callable[[Ids], datetime]:
     return plant
 
 
+def listed_for_nobody(ids: Ids) -> datetime:
+    listed(started(ids), key="typo")
+    return Difference.objects.get().found_at
+
+
+def differing_day(ids: Ids) -> datetime:
+    """Its one difference has been settled, and nobody has certified it anew."""
+    row = movement_of(started(ids), key="typo")
+    day = clock.now().date()
+    certificate = day_certify(channel="sandbox", day=day, report=[row], actor=TESTER)
+    for difference in Difference.objects.all():
+        difference_settle(
+            difference_id=difference.pk,
+            verdict="ours",
+            reason="theirs alone",
+            actor=Actor(Role.STAFF, "finance"),
+        )
+    return certificate.at
+
+
+def listed_last(ids: Ids) -> datetime:
+    now = clock.now()
+    run: dict[str, Any] = {"channel": "sandbox", "since": now, "records": 0, "actor": TESTER}
+    run_record(until=now - timedelta(hours=1), **run)
+    return run_record(until=now, **run).until
+
+
 NOW, MINUTES = timedelta(0), timedelta(minutes=1)
 HOURS = 60 * MINUTES
 RESERVED_FOR_NOBODY = STOCK["inv_01_reserved_equals_reservations"][0].acts
@@ -193,6 +226,9 @@ CASES = {
     "payout not sent": Case("S9b", payout_in("approved"), 15 * MINUTES, 24 * HOURS),
     "payout failed": Case("S10b", payout_in("failed"), NOW, 72 * HOURS),
     "statement not closed": Case("S14b", statement_unclosed, HOURS, 24 * HOURS),
+    "listed for nobody": Case("S15", listed_for_nobody, 24 * HOURS, 48 * HOURS),
+    "a day that differs": Case("S15", differing_day, 24 * HOURS, 48 * HOURS),
+    "not listed any more": Case("S15", listed_last, 24 * HOURS, 48 * HOURS),
 }
 
 

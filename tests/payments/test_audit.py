@@ -158,13 +158,14 @@ def test_an_attempt_whose_outcome_stays_unknown_is_found_unless_it_was_promised(
 def test_what_is_booked_and_was_never_listed_is_found_when_the_window_is_over(
     days: int, found: list[str]
 ) -> None:
+    first = clock.now()
     make_captured(1000)
     ReconciliationRun.objects.bulk_create(
         ReconciliationRun.build(
             0,
             channel="sandbox",
-            since=clock.now() - timedelta(days=1),
-            until=clock.now() + timedelta(days=day),
+            since=first,
+            until=first + timedelta(days=day),
             records=0,
             actor="test",
         )

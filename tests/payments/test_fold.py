@@ -1,138 +1,86 @@
-"""What channels say, in every order and number: one state per set of statements, as a pure function."""
+"""States are a fold over what channels say: no order, no repetition and no pause matters."""
 
-import random
-from collections.abc import Iterable, Iterator, Sequence
-from itertools import permutations
+from itertools import permutations, product
 
 import pytest
 
-from core.states import Machine
-from payments import fold
-from payments.fold import Kind, Tally, tally
-from payments.states import ATTEMPT, CAPTURE, REFUND
-
-# A statement: what it is about, its kind, the channel's reference, minor units.
-Statement = tuple[str, str, str, int]
-
-# A payment of 100.00 taken at once and given back in two parts; each noun was refused before, and the
-# attempt was closed as well.
-AT_ONCE: tuple[Statement, ...] = (
-    ("attempt", Kind.AUTHORISED, "pay", 10_000),
-    ("attempt", Kind.CAPTURED, "pay", 10_000),
-    ("attempt", Kind.FAILED, "pay", 10_000),
-    ("attempt", Kind.CLOSED, "pay", 10_000),
-    ("refund", Kind.REFUND_FAILED, "back", 4_000),
-    ("refund", Kind.REFUND_SUCCEEDED, "back.2", 4_000),
+from accounts.models import Merchant
+from payments.models import ChannelFact, LedgerTransaction
+from tests.factories import make_merchant
+from tests.factories.money import (
+    fresh_row,
+    make_attempt,
+    make_captured,
+    make_payment,
+    make_sent_refund,
+    say,
+    say_of_refund,
 )
-# Promised, taken for two orders of which one was refused at first; the rest is let go.
-LATER: tuple[Statement, ...] = (
-    ("attempt", Kind.AUTHORISED, "pay", 10_000),
-    ("attempt", Kind.CLOSED, "pay", 10_000),
-    ("capture one", Kind.CAPTURED, "one", 6_000),
-    ("capture two", Kind.CAPTURE_FAILED, "two", 3_000),
-    ("capture two", Kind.CAPTURED, "two.2", 3_000),
-    ("refund", Kind.REFUND_SUCCEEDED, "back", 1_000),
-)
-FEW, MANY = 20_000, 1_000_000
+from tests.payments.books import broken
 
-# The machine of each noun, the state of a new row, and its fold.
-MACHINES: dict[str, tuple[Machine, str]] = {
-    "attempt": (ATTEMPT, "created"),
-    "capture": (CAPTURE, "requested"),
-    "refund": (REFUND, "sent"),
-}
+pytestmark = pytest.mark.django_db
+
+KINDS = ("authorised", "captured", "failed", "closed")
+REFUND_KINDS = ("refund_succeeded", "refund_failed")
+SETS = [
+    tuple(kind for kind, present in zip(KINDS, chosen, strict=True) if present)
+    for chosen in product((False, True), repeat=len(KINDS))
+    if any(chosen)
+]
 
 
-def verb_of(noun: str, kinds: set[str], *, later: bool) -> str:
-    match noun:
-        case "attempt":
-            return fold.attempt_verb(kinds, captures_later=later)
-        case "capture":
-            return fold.capture_verb(kinds)
-        case _:
-            return fold.refund_verb(kinds)
+def outcome(told: tuple[str, ...], merchant: Merchant) -> tuple[object, ...]:
+    """Everything that must not depend on the order in which it was told."""
+    payment = make_payment(700, 300, merchants=[merchant, merchant])
+    attempt = make_attempt(payment)
+    for kind in told:
+        say(attempt, kind)
+    attempt, payment = fresh_row(attempt), fresh_row(payment)
+    facts = ChannelFact.objects.filter(attempt=attempt)
+    postings = LedgerTransaction.objects.filter(
+        kind="capture", ref__in=[f"fact:{fact.id}" for fact in facts]
+    )
+    return (
+        attempt.status,
+        attempt.is_excess,
+        payment.status,
+        payment.captured_minor,
+        sorted(facts.values_list("kind", flat=True)),
+        postings.count(),
+    )
 
 
-def play(statements: Iterable[Statement], *, later: bool) -> tuple[dict[str, str], Tally]:
-    """Takes statements in one by one as the services do: the states at the end, and the sums.
-
-    Fails where a statement asks for a step that the machine does not have.
-    """
-    states: dict[str, str] = {}
-    kinds: dict[str, set[str]] = {}
-    told = []
-    for subject, kind, reference, minor in statements:
-        noun = subject.split()[0]
-        machine, first = MACHINES[noun]
-        state = states.setdefault(subject, first)
-        kinds.setdefault(subject, set()).add(kind)
-        told.append((kind, reference, minor))
-        verb = verb_of(noun, kinds[subject], later=later)
-        target = machine.edge(verb).target
-        if target != state:
-            assert machine.may(verb, state), (subject, state, verb)
-            states[subject] = target
-    return states, tally(told)
-
-
-def disturbed(events: Sequence[Statement]) -> Iterator[list[Statement]]:
-    """An order of arrival as it is, with each told twice, and with each lost and reconciled."""
-    yield list(events)
-    for place, event in enumerate(events):
-        yield [*events[:place], event, *events[place:]]
-        yield [*events, event]
-        yield [*events[:place], *events[place + 1 :], event]
-
-
-@pytest.mark.parametrize(
-    ("events", "later"), [(AT_ONCE, False), (LATER, True)], ids=["once", "later"]
-)
-def test_all_720_orders_of_six_events_end_in_one_state(
-    events: tuple[Statement, ...], later: bool
+@pytest.mark.parametrize("kinds", SETS, ids="+".join)
+def test_every_order_of_arrival_with_repetitions_ends_in_the_same_state(
+    kinds: tuple[str, ...],
 ) -> None:
-    expected = play(events, later=later)
-    orders = 0
-    for order in permutations(events):
-        orders += 1
-        for arrival in disturbed(order):
-            assert play(arrival, later=later) == expected
-    assert orders == 720
+    merchant = make_merchant()
+    expected = outcome(kinds, merchant)
+
+    for order in permutations(kinds):
+        repeated = (*order, *reversed(order), order[0])
+        assert outcome(repeated, merchant) == expected
+
+    assert expected[0] == _strongest(kinds)
+    assert broken() == []
 
 
-def test_the_states_are_those_that_the_strongest_word_names() -> None:
-    assert play(AT_ONCE, later=False) == (
-        {"attempt": "succeeded", "refund": "succeeded"},
-        Tally(captured_minor=10_000, refunded_minor=4_000),
-    )
-    assert play(LATER, later=True) == (
-        {
-            "attempt": "closed",
-            "capture one": "succeeded",
-            "capture two": "succeeded",
-            "refund": "succeeded",
-        },
-        Tally(captured_minor=9_000, refunded_minor=1_000),
-    )
+def _strongest(kinds: tuple[str, ...]) -> str:
+    ranked = {"captured": "succeeded", "closed": "closed", "failed": "failed"}
+    return next((state for kind, state in ranked.items() if kind in kinds), "processing")
 
 
-def end_state_of_sequences(count: int) -> None:
-    """Some of the events, in any order, each told up to three times: one end per set."""
-    chance = random.Random("fold")
-    ends: dict[tuple[bool, frozenset[Statement]], object] = {}
-    for _ in range(count):
-        events, later = chance.choice(((AT_ONCE, False), (LATER, True)))
-        some = chance.sample(events, chance.randint(1, len(events)))
-        arrival = [event for event in some for _ in range(chance.choice((1, 1, 1, 2, 3)))]
-        chance.shuffle(arrival)
-        end = play(arrival, later=later)
-        assert ends.setdefault((later, frozenset(some)), end) == end
-    assert len(ends) == 2 * (2**6 - 1)
+@pytest.mark.parametrize("kinds", [("refund_succeeded",), ("refund_failed",), REFUND_KINDS])
+def test_a_refund_ends_in_the_same_state_whatever_is_told_first(kinds: tuple[str, ...]) -> None:
+    merchant = make_merchant()
+    expected = "succeeded" if "refund_succeeded" in kinds else "failed"
 
+    for order in permutations(kinds):
+        refund = make_sent_refund(make_captured(1000, merchants=[merchant]), 400)
+        for kind in (*order, *order):
+            say_of_refund(refund, kind)
+        refund = fresh_row(refund)
+        assert refund.status == expected
+        assert refund.payment.refunded_minor == (400 if expected == "succeeded" else 0)
 
-def test_twenty_thousand_sequences_end_as_their_sets_do() -> None:
-    end_state_of_sequences(FEW)
-
-
-@pytest.mark.long
-def test_a_million_sequences_end_as_their_sets_do() -> None:
-    end_state_of_sequences(MANY)
+    assert broken() == []
