@@ -28,6 +28,7 @@ MEMBERS_WHO_MAY: dict[str, frozenset[str]] = {
     "decline_cancel": MANAGERS,
     "refund": MANAGERS | {Member.FINANCE},
     "adjust": MANAGERS,
+    "set_tax_class": MANAGERS,
     "create": MANAGERS,  # a voucher, as what follows
     "amend": MANAGERS,
     "stop": MANAGERS,

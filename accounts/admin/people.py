@@ -3,15 +3,18 @@
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
+from django import forms
 from django.contrib.admin import register
 from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
+from unfold.widgets import UnfoldAdminDecimalFieldWidget, UnfoldBooleanWidget
 
 from accounts.actors import Actor
 from accounts.consoles import Act, ChoiceFilter, Menu, PlatformModelAdmin, ReasonForm, platform_site
 from accounts.models import ApiKey, Merchant, User
-from accounts.services import merchant_activate, merchant_suspend
+from accounts.services import merchant_activate, merchant_suspend, merchant_tax_set
+from core.money import PARTS_PER_MILLION, percent_text
 
 State = Merchant.State
 
@@ -52,6 +55,46 @@ class Suspend(Act):
         return _("The merchant sells nothing any more.")
 
 
+class TaxForm(ReasonForm):
+    """Whether the merchant's prices include tax, and the tax on its commission."""
+
+    prices_include_tax = forms.BooleanField(
+        label=gettext_lazy("Prices include tax"), required=False, widget=UnfoldBooleanWidget
+    )
+    commission_tax_percent = forms.DecimalField(
+        label=gettext_lazy("Tax on commission, per cent"),
+        min_value=0,
+        max_value=100,
+        decimal_places=4,
+        widget=UnfoldAdminDecimalFieldWidget,
+    )
+
+    def __init__(self, row: Merchant, *args: Any, **kwargs: Any) -> None:
+        super().__init__(row, *args, **kwargs)
+        self.fields["prices_include_tax"].initial = row.prices_include_tax
+        self.fields["commission_tax_percent"].initial = percent_text(row.commission_tax_ppm)
+
+
+class SetTax(Act):
+    verb = "set_tax"
+    title = gettext_lazy("Set the tax")
+    form_class = TaxForm
+    moves_on = False
+
+    def preview(self, row: Merchant) -> list[str]:
+        return [_("What is placed already keeps its tax.")]
+
+    def do(self, row: Merchant, *, actor: Actor, token: str, fields: Mapping[str, Any]) -> str:
+        merchant_tax_set(
+            merchant_id=row.pk,
+            prices_include_tax=fields["prices_include_tax"],
+            commission_tax_ppm=int(fields["commission_tax_percent"] * PARTS_PER_MILLION / 100),
+            reason=fields["reason"],
+            actor=actor,
+        )
+        return _("The merchant's orders are taxed so from now on.")
+
+
 class MerchantStateFilter(ChoiceFilter):
     """Merchants in one state."""
 
@@ -65,7 +108,7 @@ class MerchantStateFilter(ChoiceFilter):
 class Merchants(PlatformModelAdmin):
     """Who sells."""
 
-    acts = (Activate, Suspend)
+    acts = (Activate, Suspend, SetTax)
     menu = Menu.PEOPLE
     icon = "storefront"
     list_display = ("name", "slug", "state", "country", "currency", "commission_basis_points")
@@ -77,6 +120,8 @@ class Merchants(PlatformModelAdmin):
         "country",
         "currency",
         "commission_basis_points",
+        "commission_tax_ppm",
+        "prices_include_tax",
         "return_window_days",
         "pay_within_minutes",
         "cancel_answer_hours",

@@ -4,7 +4,7 @@
 its own that shows first what will happen, and then by one service call.
 """
 
-from accounts.consoles.acts import Act, ReasonForm
+from accounts.consoles.acts import Act, ActForm, ReasonForm
 from accounts.consoles.sites import (
     ConsoleSite,
     Figure,
@@ -19,6 +19,7 @@ from accounts.consoles.tables import ChoiceFilter, PlatformModelAdmin, TenantMod
 
 __all__ = [
     "Act",
+    "ActForm",
     "ChoiceFilter",
     "ConsoleSite",
     "Figure",

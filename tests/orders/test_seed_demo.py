@@ -25,6 +25,7 @@ from orders.management.demo.past import ORDERS, WEEKS, live_past
 from orders.management.demo.people import plant_people
 from orders.management.demo.pictures import COLOURS, KINDS
 from orders.management.demo.stalls import STALLS, goods_of, open_market, plant_categories
+from orders.management.demo.taxes import plant_taxes
 from orders.models import Mail, Order, OrderGroup, Voucher
 from orders.states import GROUP, ORDER
 from payments.models import Refund
@@ -161,6 +162,7 @@ def test_a_past_that_was_interrupted_is_lived_to_its_end() -> None:
     assert clock.begin_earlier(WEEKS)
     plant_people()
     plant_categories()
+    plant_taxes()
     open_market()
     today = clock.now() + clock.behind()
     live_past(ORDERS[:3])

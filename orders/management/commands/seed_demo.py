@@ -11,6 +11,7 @@ from core import clock
 from orders.management.demo.past import WEEKS, live_past, suspend_one
 from orders.management.demo.people import plant_people
 from orders.management.demo.stalls import hang_pictures, open_market, plant_categories
+from orders.management.demo.taxes import plant_taxes
 from orders.management.demo.vouchers import print_vouchers
 
 
@@ -33,6 +34,7 @@ class Command(BaseCommand):
             clock.begin_earlier(WEEKS)
         plant_people()
         plant_categories()
+        plant_taxes()
         open_market()
         print_vouchers()
         if not goods_only:

@@ -28,6 +28,7 @@ from delivery.services import method_create
 from inventory.services import Receipt, stock_receive_many
 from orders.management.demo.people import login
 from orders.management.demo.pictures import picture
+from orders.management.demo.taxes import FOOD, FOOD_CATEGORIES
 
 SEED = system("seed")
 GOODS = Path(__file__).parent / "goods"
@@ -81,6 +82,7 @@ STALLS = (
             currency="EUR",
             country="DE",
             commission_basis_points=1000,
+            commission_tax_ppm=190_000,
         ),
         ("owner@harbour-tea.example", "Hanna Harbour"),
         "4.90",
@@ -196,6 +198,7 @@ def new_product(goods: Goods, merchant: Merchant, category_ids: dict[str, int]) 
         title=goods.title,
         description=goods.description,
         category_id=category_ids[goods.category],
+        tax_class_id=FOOD if goods.category in FOOD_CATEGORIES else None,
         skus=[
             new_sku(variant, f"{goods.number:02}-{place}", merchant.currency)
             for place, variant in enumerate(goods.variants.split(";"), 1)
