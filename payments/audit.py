@@ -257,3 +257,35 @@ invariant(
        OR (completion.id IS NULL AND coalesce(held.minor, 0) <> coalesce(booked.minor, 0))
     """,
 )
+invariant(
+    "P06",
+    "payments_06_split",
+    "what is left of a completed order is its merchant's and the house's, and of nothing no part",
+    """
+    WITH held AS (
+        SELECT entry.order_id, account.code, -sum(entry.amount_minor) AS minor
+        FROM payments_ledgerentry entry
+        JOIN payments_ledgeraccount account ON account.id = entry.account_id
+        JOIN payments_ledgertransaction posting ON posting.id = entry.transaction_id
+             AND posting.shard_key = entry.shard_key
+        WHERE entry.order_id IS NOT NULL AND (account.code = 'escrow'
+           OR (account.code IN ('merchant_payable', 'commission_income', 'tax_payable',
+                                'voucher_cost')
+               AND posting.kind IN ('completion', 'refund_approved', 'refund_failed')))
+        GROUP BY entry.order_id, account.code),
+    share AS (
+        SELECT part.order_id, sum(part.amount_minor - part.refunded_minor) AS left_minor,
+               sum(part.refunded_minor) AS refunded_minor
+        FROM payments_paymentshare part
+        JOIN payments_payment payment ON payment.id = part.payment_id
+        WHERE payment.status = 'captured' GROUP BY part.order_id)
+    SELECT share.order_id, share.left_minor, coalesce(sum(held.minor), 0) AS held_minor
+    FROM share
+    JOIN payments_ledgertransaction completion
+         ON completion.kind = 'completion' AND completion.ref = 'order:' || share.order_id
+    LEFT JOIN held ON held.order_id = share.order_id
+    GROUP BY share.order_id, share.left_minor, share.refunded_minor
+    HAVING coalesce(sum(held.minor), 0) <> share.left_minor
+        OR (share.left_minor = 0 AND share.refunded_minor > 0 AND bool_or(held.minor <> 0))
+    """,
+)

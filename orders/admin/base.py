@@ -22,6 +22,7 @@ from orders import states
 from orders.admin import past, words
 from orders.admin.acts import ORDER_ACTS, asked_for
 from orders.admin.notes import NoteOnOrder
+from orders.admin.page import terms_of
 from orders.admin.parts import order_parts
 from orders.models import Order, OrderGroup, OrderLine
 from orders.selectors.shown import order_state, orders_shown
@@ -167,6 +168,7 @@ class OrderTable(ConsoleModelAdmin):
             "email": words.masked(order.group.email),
             "age": words.age(order.group.placed_at, order.now),
             "totals": printed(order, order.currency),
+            "terms": terms_of(order),
             "address": self.address(request, order),
             "asked": asked_for(order) if order.cancel_requested_until else [],
             "kinds": past.kind_links(kinds),

@@ -68,6 +68,19 @@ def money_card(orders: Sequence[Order], currency: str) -> MoneyCard:
     )
 
 
+def terms_of(order: Order) -> dict[str, str]:
+    """What was frozen of an order for its completion, '' where it is nothing."""
+    amounts = {
+        "commission": order.commission_minor,
+        "commission_tax": order.commission_tax_minor,
+        "subsidy": order.subsidy_minor,
+    }
+    return {
+        name: words.amount(minor, order.currency) if minor else ""
+        for name, minor in amounts.items()
+    }
+
+
 def refundable_minor_of(order: Order) -> int:
     """What of an order's money can still go back, as it is now."""
     left: int = PaymentShare.objects.filter(
