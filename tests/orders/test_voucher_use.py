@@ -10,6 +10,7 @@ from django.test.utils import CaptureQueriesContext
 from core import clock
 from core.errors import Conflict, Invalid
 from inventory.models import StockItem
+from orders.locks import lock_voucher
 from orders.models import OrderGroup, Voucher, VoucherUse
 from orders.services import voucher as vouchers
 from orders.services.cancel import order_cancel, order_group_cancel
@@ -81,8 +82,11 @@ def test_a_group_that_is_placed_uses_the_voucher_of_its_cart() -> None:
 def test_what_is_placed_again_by_the_same_token_uses_it_once() -> None:
     voucher = make_voucher()
     basket = fill_cart_with(voucher, [(make_stocked_sku(), 1)])
-    asked = {"cart_id": basket.cart_id, "checkout": make_checkout(basket), "actor": BUYER}
-    groups = {order_group_place(**asked).id for _ in range(2)}
+    checkout = make_checkout(basket)
+    groups = {
+        order_group_place(cart_id=basket.cart_id, checkout=checkout, actor=BUYER).id
+        for _ in range(2)
+    }
     assert len(groups) == 1
     assert balances(voucher) == (1, 1, 1)
 
@@ -129,7 +133,7 @@ def test_a_voucher_that_ended_while_its_shopper_waited_is_refused_by_the_clock_u
 ) -> None:
     voucher = make_voucher(ends_at=clock.now() + timedelta(minutes=1))
     basket = fill_cart_with(voucher, [(make_stocked_sku(), 1)])
-    lock = vouchers.lock_voucher
+    lock = lock_voucher
 
     def wait_for_it(voucher_id: int) -> Voucher:
         row = lock(voucher_id)
