@@ -118,6 +118,7 @@ STOCK = {
             SET discount_minor = discount_minor + 1, items_minor = items_minor + 1
             WHERE id = {pending}
             """,
+            also="Q06",
         ),
     ],
     "inv_16_payable_equals_payment": [

@@ -34,11 +34,13 @@ from orders.services.request import (
     cancel_request_withdraw,
 )
 from orders.services.resume import order_group_resume
+from orders.services.voucher import cart_voucher_set
 from payments.channels.base import channel_named
 from payments.models import Attempt
 from tests.concurrency.scenes import deliver_all
 from tests.factories import TESTER
 from tests.factories.story import BUYER, MERCHANT, fill_cart, make_stocked_sku, only_order
+from tests.factories.vouchers import make_voucher
 
 Deed = Callable[[str], object]
 
@@ -66,6 +68,13 @@ def group_of(token: str) -> OrderGroup:
 
 def order_id_of(token: str) -> int:
     return only_order(group_of(token)).id
+
+
+def enter_voucher(token: str) -> None:
+    """A code that nobody else has, good for one order."""
+    voucher = make_voucher(total_limit=1)
+    cart_id = CheckoutRecord.objects.get(token=token).cart_id
+    cart_voucher_set(cart_id=cart_id, code=voucher.code, actor=BUYER)
 
 
 def place(token: str) -> None:
@@ -213,7 +222,18 @@ def keep(token: str) -> None:
 DEEDS: dict[str, Deed] = {
     deed.__name__: deed
     for deed in (
-        *(place, start, start_challenge, notify, deliver, expire, cancel, call_off, refund),
+        *(
+            enter_voucher,
+            place,
+            start,
+            start_challenge,
+            notify,
+            deliver,
+            expire,
+            cancel,
+            call_off,
+            refund,
+        ),
         *(acknowledge, start_packing, ship, receive, keep),
         *(expire_with_others, hesitate, extend_and_start, remind, resume),
         *(ask_to_cancel, approve_request, decline_request, withdraw_request),

@@ -12,7 +12,7 @@ from django.conf import settings
 from core import audit
 from core.models import Hook, OutboxStream, StateChange
 from inventory.models import StockMovement
-from orders.models import Mail
+from orders.models import Mail, VoucherUse
 from payments.channels import sandbox as sandbox_channel
 from payments.channels.base import channel_named
 from payments.models import Attempt, ChannelFact, LedgerEntry
@@ -62,6 +62,12 @@ SHIPPED = [*PACKING, "ship", "deliver"]
 # What was done before; the deed at which a process dies; where.
 STEPS: dict[str, tuple[Sequence[str], str, Sequence[str]]] = {
     "place": ([], "place", around("_complete")),
+    "place with a voucher": (["enter_voucher"], "place", around("_complete")),
+    "expire with a voucher": (
+        ["enter_voucher", *UNPAID],
+        "expire_with_others",
+        around("order_groups_expire"),
+    ),
     "tell of it": (
         ["place"],
         "deliver",
@@ -115,6 +121,7 @@ STEPS: dict[str, tuple[Sequence[str], str, Sequence[str]]] = {
 # As the others, at steps with nothing of their own: one service, no channel.
 LATER = {
     *("extend", "remind", "resume", "expire with others"),
+    *("place with a voucher", "expire with a voucher"),
     *("ask to cancel", "approve", "decline", "withdraw"),
     "tell of it",
     "acknowledge",
@@ -194,6 +201,7 @@ class Shop:
             ("entry", LedgerEntry.objects.values_list("account_id", "amount_minor")),
             ("mail", Mail.objects.exclude(sent_at=None).values_list("template")),
             ("hook", Hook.objects.values_list("state")),
+            ("use", VoucherUse.objects.filter(given_back_at=None).values_list("discount_minor")),
         ):
             rows.extend((name, *row) for row in values)
         return Counter(rows)

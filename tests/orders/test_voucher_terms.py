@@ -31,7 +31,7 @@ def seller(merchant_id: int) -> Actor:
     return merchant_actor(merchant_id=merchant_id, user_id=1)
 
 
-def amend(voucher: Voucher, actor: Actor = TESTER, **given: Any) -> Voucher:
+def amend(voucher: Voucher, *, actor: Actor = TESTER, **given: Any) -> Voucher:
     kept = {
         "ends_at": voucher.ends_at,
         "per_customer_limit": voucher.per_customer_limit,
@@ -142,7 +142,7 @@ def test_nobody_changes_what_somebody_else_pays_for() -> None:
                 with pytest.raises(NotFound):
                     act(voucher_id=row.pk, reason="mine", actor=actor)
             with pytest.raises(NotFound):
-                amend(row, actor, total_limit=1)
+                amend(row, actor=actor, total_limit=1)
     assert Voucher.objects.filter(active=True, total_limit=None).count() == 2
     with pytest.raises(NotFound):
         voucher_stop(voucher_id=-1, reason="", actor=TESTER)
@@ -181,10 +181,9 @@ def test_no_limit_goes_below_what_is_used(limit: str) -> None:
     row, ada, sku = make_voucher(), make_customer(), make_stocked_sku()
     for _ in range(2):
         place_with(row, [(sku, 1)], ada)
-    one: dict[str, Any] = {limit: 1}
-    two: dict[str, Any] = {limit: 2}
+    low: dict[str, Any] = {limit: 1}
     with pytest.raises(DomainError) as refused:
-        amend(row, **one)
+        amend(row, **low)
     assert (refused.value.code, refused.value.facts["used"]) == ("voucher.used_more", 2)
-    amend(row, **two)
+    amend(row, **low | {limit: 2})
     assert Voucher.objects.values_list(limit, flat=True).get() == 2

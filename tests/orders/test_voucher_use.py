@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from datetime import timedelta
-from typing import Any
 
 import pytest
 from django.db import connection
@@ -83,12 +82,11 @@ def test_a_group_that_is_placed_uses_the_voucher_of_its_cart() -> None:
 def test_what_is_placed_again_by_the_same_token_uses_it_once() -> None:
     voucher = make_voucher()
     basket = fill_cart_with(voucher, [(make_stocked_sku(), 1)])
-    asked: dict[str, Any] = {
-        "cart_id": basket.cart_id,
-        "checkout": make_checkout(basket),
-        "actor": BUYER,
+    checkout = make_checkout(basket)
+    groups = {
+        order_group_place(cart_id=basket.cart_id, checkout=checkout, actor=BUYER).id
+        for _ in range(2)
     }
-    groups = {order_group_place(**asked).id for _ in range(2)}
     assert len(groups) == 1
     assert balances(voucher) == (1, 1, 1)
 
