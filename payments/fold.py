@@ -7,7 +7,10 @@ to the states that these functions name, and the audit view `payments_02_fold` h
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
-AUTHORISED, CAPTURED, CLOSED, FAILED = "authorised", "captured", "closed", "failed"
+AUTHORISED = "authorised"
+CAPTURED = "captured"
+CLOSED = "closed"
+FAILED = "failed"
 CAPTURE_FAILED = "capture_failed"
 REFUND_SUCCEEDED, REFUND_FAILED = "refund_succeeded", "refund_failed"
 

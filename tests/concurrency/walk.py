@@ -5,6 +5,9 @@ from datetime import timedelta
 from typing import Any
 from uuid import uuid4
 
+from django.test import override_settings
+
+from accounts.models import Merchant
 from core import clock
 from core.hooks import hook_store
 from core.models import Hook
@@ -27,6 +30,7 @@ from inventory.services import (
 )
 from orders.models import OrderGroup
 from orders.services.cancel import order_cancel, order_group_cancel
+from orders.services.capture import order_capture, order_captured, order_group_lapse
 from orders.services.cart import (
     cart_identify,
     cart_line_remove,
@@ -54,8 +58,10 @@ from orders.services.request import (
 )
 from orders.services.resume import order_group_resume
 from orders.services.summary import order_group_summarise
+from orders.services.take_back import order_take_back
 from payments.channels.base import Answer
 from payments.models import Attempt, Refund
+from payments.services.capture import capture_retry
 from payments.services.collect import attempt_answer_record
 from payments.services.hooks import hook_process as channel_hook_process
 from payments.services.refund import (
@@ -71,6 +77,8 @@ from tests.factories.story import (
     BUYER,
     CHANNEL,
     MERCHANT,
+    answer_capture,
+    authorise,
     capture,
     deliver_events,
     expire_for_good,
@@ -78,11 +86,13 @@ from tests.factories.story import (
     make_delivering_merchant,
     make_group,
     make_paid_group,
+    make_promised_group,
     make_stocked_sku,
     only_order,
     pack,
     payment_of,
     place,
+    ship,
     start_payment,
 )
 
@@ -96,6 +106,8 @@ def walk() -> None:
     take_goods_in()
     ship_in_two_parcels_and_complete()
     give_money_back()
+    keep_a_promise()
+    come_back_unpaid()
     call_off_before_payment()
     call_off_after_payment()
     call_off_some_units()
@@ -203,6 +215,33 @@ def give_money_back() -> None:
     refund_send(refund_id=refund.pk, actor=TESTER)
     answer = Answer(status="succeeded", amount_minor=refund.amount_minor, currency=refund.currency)
     refund_answer_record(refund_id=refund.pk, answer=answer, actor=CHANNEL)
+
+
+def keep_a_promise() -> None:
+    """One order's money is taken at the second try; then the promise lapses, and the other ends."""
+    with override_settings(PAYMENT_CAPTURE_AT={"sandbox": "shipment"}):
+        group = make_promised_group(orders=2)
+    first = group.orders.order_by("id")[0]
+    ship(first)
+    deliver_events()
+    order_capture(order_id=first.pk, actor=TESTER)
+    capture_retry(capture_id=answer_capture(first, "failed").pk, actor=TESTER)
+    taken = answer_capture(first)
+    order_captured(order_id=first.pk, capture_id=taken.pk, actor=TESTER)
+    say(payment_of(group).attempts.get(), "closed")
+    order_group_lapse(group_id=group.pk, actor=TESTER)
+
+
+def come_back_unpaid() -> None:
+    """What was to be paid at the door is refused there."""
+    group = make_group()
+    Merchant.objects.filter(pk=only_order(group).merchant_id).update(accepts_cash=True)
+    authorise(start_payment(group, channel="cash_on_delivery"))
+    deliver_events()
+    order = only_order(group)
+    ship(order)
+    scan(Shipment.objects.get(reference=order.pk), "returned")
+    order_take_back(order_id=order.pk, actor=TESTER)
 
 
 def say_of_refund(refund: Refund, kind: str) -> None:
