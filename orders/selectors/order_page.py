@@ -258,7 +258,7 @@ def order_page(group: OrderGroup) -> OrderPage:
     sent = [order.pk for order in orders if order.first_left_at]
     parcels = parcels_of_orders(sent) if sent else {}
     refunds = _refunds(group)
-    money = {} if is_unpaid else money_by_order(group.pk)
+    money = money_by_order(group.pk) if _is_money_told(group, lines.values()) else {}
     total = _sum(money.values())
     return OrderPage(
         group=group,
@@ -282,6 +282,13 @@ def order_page(group: OrderGroup) -> OrderPage:
         money=total,
         is_paid_at_the_door=bool(total.authorised_minor) and is_paid_at_the_door(group.pk),
     )
+
+
+def _is_money_told(group: OrderGroup, lines: Iterable[list[OrderLine]]) -> bool:
+    """False where all that was promised was taken, or nothing was: then there is nothing to tell."""
+    if group.payment_summary == OrderGroup.PaymentSummary.PAID:
+        return any(line.cancelled_quantity for part in lines for line in part)
+    return group.status == states.PAID
 
 
 def _sum(moneys: Iterable[MoneyOfReference]) -> MoneyOfReference:
