@@ -12,6 +12,7 @@ from core.monitor import Condition, Owner, Pace, watch_for
 from inventory.selectors import stock_item
 from orders import states
 from orders.models import Order
+from orders.services.capture import order_capture
 from orders.services.expire import order_group_expire
 from orders.services.pay import order_group_pay
 from orders.services.remind import is_reminded, merchant_remind
@@ -53,6 +54,10 @@ def _remind(order_id: int, *, after: str) -> object:
 
 def _stop_sale(stock_item_id: int) -> object:
     return sku_stop(sku_id=stock_item(stock_item_id).sku_id, reason="monitor S11", actor=MONITOR)
+
+
+def _capture(order_id: int) -> object:
+    return order_capture(order_id=order_id, actor=MONITOR)
 
 
 def _captured_without(*statuses: str) -> str:
@@ -215,5 +220,61 @@ watch_for(
         runbook="The repair has taken the item off sale, so that nothing is oversold; it does not touch the"
         " counters. `manage.py audit --once` (I01, I03, I05) shows the rows. Have the units counted,"
         " find who wrote past the services, mend, and put the item on sale again.",
+    )
+)
+# What was promised for an order and is neither taken, nor let go, nor asked for.
+_UNASKED = """
+    SELECT ordr.id AS subject, {since} AS since
+    FROM payments_paymentshare share
+    JOIN orders_order ordr ON ordr.id = share.order_id AND ordr.shard_key = share.shard_key
+    JOIN payments_payment payment ON payment.id = share.payment_id
+    JOIN payments_attempt attempt ON attempt.payment_id = payment.id AND NOT attempt.is_excess
+         AND attempt.capture_at <> 'once' AND attempt.status IN ({attempts})
+    WHERE share.authorised_minor > share.captured_minor + share.voided_minor AND {where}
+      AND NOT EXISTS (SELECT FROM payments_capture capture
+                      WHERE capture.order_id = ordr.id AND capture.payment_id = payment.id)
+"""
+watch_for(
+    Condition(
+        code="S21",
+        name="goods_left_unpaid",
+        words=_("Goods have left, and their money was not asked for or can’t be had"),
+        owner=Owner.FINANCE,
+        warn_after=timedelta(minutes=10),
+        page_after=timedelta(hours=1),
+        sql=_UNASKED.format(
+            since="ordr.status_changed_at",
+            attempts="'succeeded', 'closed'",
+            where="""
+                (attempt.capture_at = 'shipment' AND ordr.status IN ('shipped', 'delivered')
+                 OR attempt.capture_at = 'delivery' AND ordr.status = 'delivered')
+            """,
+        ),
+        repair=_capture,
+        runbook="The event `order.shipped` or `order.delivered` is stuck: see S12. The repair asks the channel"
+        " for the money as the event would. Where the channel had let it go before the goods left,"
+        " there is nothing to ask for: the order is not completed, and the buyer has to be asked to pay"
+        " in another way.",
+    )
+)
+watch_for(
+    Condition(
+        code="S22",
+        name="promise_ageing",
+        words=_("Promised money waits for goods that have not left"),
+        owner=Owner.MERCHANT,
+        warn_after=timedelta(days=5),
+        page_after=timedelta(days=6),
+        sql=_UNASKED.format(
+            since="attempt.status_changed_at",
+            attempts="'succeeded'",
+            where="""
+                attempt.capture_at = 'shipment'
+                AND ordr.status IN ('paid', 'acknowledged', 'packing')
+            """,
+        ),
+        pace=Pace.SLOW,
+        runbook="Most banks keep money ready for seven days; then the channel lets it go, and the order is"
+        " cancelled and told to both. Have the merchant ship it, or cancel it now, which is kinder.",
     )
 )

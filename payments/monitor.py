@@ -9,9 +9,11 @@ from core.monitor import Condition, Owner, Pace, watch_for
 from payments.audit import OWED_SINCE
 from payments.channels.base import listing_channels
 from payments.models import Difference, ReconciliationDay, ReconciliationRun
+from payments.services.capture import capture_retry
 from payments.services.refund import refund_retry
 from payments.tasks import (
     ask_after_attempt,
+    ask_after_capture,
     ask_after_payout,
     close_due_statements,
     reconcile_channel,
@@ -64,6 +66,14 @@ def _reconcile(subject_id: int) -> object:
 
 def _retry(refund_id: int) -> object:
     return refund_retry(refund_id=refund_id, actor=MONITOR)
+
+
+def _ask_capture(capture_id: int) -> object:
+    return ask_after_capture.delay(capture_id)
+
+
+def _retry_capture(capture_id: int) -> object:
+    return capture_retry(capture_id=capture_id, actor=MONITOR)
 
 
 watch_for(
@@ -257,5 +267,44 @@ watch_for(
         " `manage.py reconcile --channel NAME --since 26h` reads a list again, `--day YYYY-MM-DD`"
         " certifies a day anew once its differences are settled. A channel whose list can't be read any"
         " more stands here too: its worker's log says why.",
+    )
+)
+watch_for(
+    Condition(
+        code="S2c",
+        name="capture_unknown",
+        words=_("A channel has not said whether it has taken promised money"),
+        owner=Owner.PLATFORM,
+        warn_after=timedelta(minutes=10),
+        page_after=timedelta(minutes=30),
+        sql="""
+            SELECT id AS subject, status_changed_at AS since
+            FROM payments_capture WHERE status = 'requested'
+        """,
+        repair=_ask_capture,
+        runbook="The goods have left, and the channel was asked for the money every half a minute. See"
+        " whether it is reachable. The repair asks once more; a channel that has never heard of it is"
+        " asked to take it, by the same key.",
+    )
+)
+watch_for(
+    Condition(
+        code="S20",
+        name="capture_failed",
+        words=_("A channel would not take promised money"),
+        owner=Owner.FINANCE,
+        warn_after=timedelta(0),
+        page_after=timedelta(hours=24),
+        sql="""
+            SELECT id AS subject, status_changed_at AS since
+            FROM payments_capture WHERE status = 'failed'
+        """,
+        pace=Pace.SLOW,
+        repair=_retry_capture,
+        automatic=False,
+        runbook="The goods have left. The clock asks again each hour for three days, as long as the"
+        " promise stands; `manage.py monitor --repair S20` asks at once. The order is not completed and"
+        " nobody is paid out for it until the money is here. Where the channel gives no more, ask the"
+        " buyer to pay in another way.",
     )
 )

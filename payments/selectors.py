@@ -63,11 +63,9 @@ class Accrual:
     subsidy_minor: int = 0
 
 
-def money_of(reference: int, *, order_id: int | None = None) -> MoneyOfReference:
-    """What an order group's payments hold and have given back; or what of it is one order's."""
+def money_of(reference: int) -> MoneyOfReference:
+    """What an order group's payments hold and have given back."""
     shares = PaymentShare.objects.filter(payment__reference=reference, shard_key=gene_of(reference))
-    if order_id is not None:
-        shares = shares.filter(order_id=order_id)
     open_minor = F("amount_minor") - F("captured_minor") - F("voided_minor")
     sums = shares.aggregate(
         authorised=Sum(open_minor, filter=Q(payment__status="authorised"), default=0),
@@ -76,6 +74,28 @@ def money_of(reference: int, *, order_id: int | None = None) -> MoneyOfReference
         let_go=Sum("voided_minor", default=0),
     )
     return MoneyOfReference(sums["authorised"], sums["captured"], sums["refunded"], sums["let_go"])
+
+
+def money_by_order(reference: int) -> dict[int, MoneyOfReference]:
+    """The same, of each order its own part."""
+    shares = PaymentShare.objects.filter(payment__reference=reference, shard_key=gene_of(reference))
+    found: dict[int, MoneyOfReference] = {}
+    for share in shares.select_related("payment"):
+        known = found.get(share.order_id, MoneyOfReference(0, 0, 0))
+        is_promised = share.payment.status == "authorised"
+        found[share.order_id] = MoneyOfReference(
+            known.authorised_minor + (share.open_minor if is_promised else 0),
+            known.captured_minor + share.captured_minor,
+            known.refunded_minor + share.refunded_minor,
+            known.let_go_minor + share.voided_minor,
+        )
+    return found
+
+
+def is_paid_at_the_door(reference: int) -> bool:
+    """True where money of an order group is paid to whoever brings the goods."""
+    attempts = Attempt.objects.filter(payment__reference=reference, shard_key=gene_of(reference))
+    return attempts.filter(PROMISES, capture_at=CaptureAt.DELIVERY).exists()
 
 
 def untaken_minor(payment: Payment, order_id: int) -> int:

@@ -232,17 +232,16 @@ class Cancel(OrderAct):
 
 def _sums(told: Cancellation) -> list[str]:
     """What a cancellation does to the money."""
-    lines = []
-    if told.refund_minor:
-        back = amount(told.refund_minor, told.currency)
-        lines.append(_("%(amount)s goes back to the buyer.") % {"amount": back})
-    if told.let_go_minor:
-        never = amount(told.let_go_minor, told.currency)
-        lines.append(_("%(amount)s was only promised and is never charged.") % {"amount": never})
-    if told.called_off_minor:
-        less = amount(told.called_off_minor, told.currency)
-        lines.append(_("The buyer has %(amount)s less to pay.") % {"amount": less})
-    return lines
+    said = {
+        _("%(amount)s goes back to the buyer."): told.refund_minor,
+        _("%(amount)s was only promised and is never charged."): told.let_go_minor,
+        _("The buyer has %(amount)s less to pay."): told.called_off_minor,
+    }
+    return [
+        sentence % {"amount": amount(minor, told.currency)}
+        for sentence, minor in said.items()
+        if minor
+    ]
 
 
 class ApproveCancel(OrderAct):

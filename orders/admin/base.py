@@ -89,6 +89,7 @@ class OrderTable(ConsoleModelAdmin):
             shipped_units=_sum(lines, "shipped_quantity"),
             captured_minor=_sum(shares, "captured_minor"),
             refunded_minor=_sum(shares, "refunded_minor"),
+            promised_minor=_sum(shares, "authorised_minor") - _sum(shares, "voided_minor"),
             now=BusinessNow(),
         )
 
@@ -112,7 +113,9 @@ class OrderTable(ConsoleModelAdmin):
 
     def payment_badge(self, row: Any) -> SafeString:
         summary = words.payment_of_order(
-            captured_minor=row.captured_minor, refunded_minor=row.refunded_minor
+            captured_minor=row.captured_minor,
+            refunded_minor=row.refunded_minor,
+            promised_minor=row.promised_minor,
         )
         return words.badge(words.PAYMENT_WORDS[summary])
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from django.db.models import F, Sum
+from django.db.models import F, Q, Sum
 
 from delivery.models import Shipment
 from inventory.selectors import available
@@ -26,6 +26,8 @@ class MoneyCard:
     captured_minor: int
     refunded_minor: int
     book_minor: int
+    promised_minor: int = 0
+    let_go_minor: int = 0
 
     @property
     def net_minor(self) -> int:
@@ -39,7 +41,9 @@ class MoneyCard:
     @property
     def summary(self) -> OrderGroup.PaymentSummary:
         return words.payment_of_order(
-            captured_minor=self.captured_minor, refunded_minor=self.refunded_minor
+            captured_minor=self.captured_minor,
+            refunded_minor=self.refunded_minor,
+            promised_minor=self.promised_minor,
         )
 
     def told(self) -> dict[str, str]:
@@ -49,6 +53,8 @@ class MoneyCard:
             "refunded": self.refunded_minor,
             "net": self.net_minor,
             "book": self.book_minor,
+            "promised": self.promised_minor,
+            "let_go": self.let_go_minor,
         }
         return {name: words.amount(minor, self.currency) for name, minor in amounts.items()}
 
@@ -57,7 +63,14 @@ def money_card(orders: Sequence[Order], currency: str) -> MoneyCard:
     """The money of these orders of one group; what came twice is left out."""
     ids, shard_key = [order.id for order in orders], orders[0].shard_key
     shares = PaymentShare.objects.filter(order_id__in=ids, shard_key=shard_key).aggregate(
-        captured=Sum("captured_minor", default=0), refunded=Sum("refunded_minor", default=0)
+        captured=Sum("captured_minor", default=0),
+        refunded=Sum("refunded_minor", default=0),
+        let_go=Sum("voided_minor", default=0),
+        untaken=Sum(
+            F("authorised_minor") - F("captured_minor") - F("voided_minor"),
+            filter=Q(authorised_minor__gt=0),
+            default=0,
+        ),
     )
     book = credits_by_order(shard_key=shard_key, order_ids=ids, currency=currency)
     return MoneyCard(
@@ -65,6 +78,8 @@ def money_card(orders: Sequence[Order], currency: str) -> MoneyCard:
         captured_minor=shares["captured"],
         refunded_minor=shares["refunded"],
         book_minor=sum(book[order_id][code] for order_id in ids for code in HELD_IN),
+        promised_minor=shares["untaken"],
+        let_go_minor=shares["let_go"],
     )
 
 

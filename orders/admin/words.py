@@ -61,11 +61,13 @@ def badge(words: tuple[Any, str]) -> SafeString:
     return format_html('<span class="badge badge-{}">{}</span>', kind, text)
 
 
-def payment_of_order(*, captured_minor: int, refunded_minor: int) -> Paid:
+def payment_of_order(*, captured_minor: int, refunded_minor: int, promised_minor: int = 0) -> Paid:
     """How paid one order is, by its own share: the group's summary tells of other merchants."""
     if refunded_minor:
         return Paid.REFUNDED if refunded_minor >= captured_minor else Paid.PARTLY_REFUNDED
-    return Paid.PAID if captured_minor else Paid.UNPAID
+    if captured_minor:
+        return Paid.PAID
+    return Paid.AUTHORISED if promised_minor else Paid.UNPAID
 
 
 def fulfilment_of_order(order: Order, shipped: int) -> Fulfilled:

@@ -1,7 +1,7 @@
 """The order as its buyer sees it: how far each merchant is, the parcels, the money, what may be done."""
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -18,12 +18,16 @@ from orders import states, words
 from orders.actions import Action, group_actions, order_actions
 from orders.addresses import address_lines
 from orders.models import Order, OrderGroup, OrderLine
+from orders.selectors.order_rows import Back, Parcel, Step
 from orders.selectors.shown import group_state, order_state
 from orders.sentences import amount
 from orders.sums import PrintedSums, printed
-from payments.models import Refund
-from payments.selectors import refunds_of
-from payments.states import REFUND
+from payments.selectors import (
+    MoneyOfReference,
+    is_paid_at_the_door,
+    money_by_order,
+    refunds_of,
+)
 
 # The chapters of an order's life that its buyer is told of, and what they are called.
 CHAPTERS: dict[str, str | Promise] = {
@@ -34,67 +38,9 @@ CHAPTERS: dict[str, str | Promise] = {
     "delivered": _("Delivered"),
 }
 ORDER = states.ORDER
+NO_MONEY = MoneyOfReference(0, 0, 0)
 ARRIVED = ORDER.in_chapter("delivered")
 UNDER_WAY = ORDER.in_chapter("preparing", "shipped", "delivered")
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """A step of an order's life: `done`, `current` or `todo`, and when it was reached."""
-
-    label: str
-    stage: str
-    at: datetime | None
-
-
-@dataclass(frozen=True, slots=True)
-class Parcel:
-    """A parcel with its contents in words and its carrier's own list of events."""
-
-    carrier: str
-    tracking_number: str
-    status: str
-    contents: list[str]
-    events: list[tuple[datetime, str, str]]  # when, what, the carrier's note
-
-    @property
-    def word(self) -> str:
-        """How it stands."""
-        return str(words.PARCEL[self.status][0])
-
-    @property
-    def mood(self) -> str:
-        """Whether that is good, waits, or is bad."""
-        return words.PARCEL[self.status][1]
-
-
-@dataclass(frozen=True, slots=True)
-class Back:
-    """Money that goes back."""
-
-    refund: Refund
-
-    @property
-    def amount(self) -> str:
-        """How much."""
-        return amount(self.refund.amount_minor, self.refund.currency)
-
-    @property
-    def word(self) -> str:
-        """How it stands."""
-        return str(words.REFUND[self.refund.status][0])
-
-    @property
-    def at(self) -> datetime:
-        """Since when it stands so."""
-        return self.refund.status_changed_at
-
-    @property
-    def taken_minor(self) -> int:
-        """What of the paid money is gone by it: nothing where it was declined or has failed."""
-        return (
-            0 if self.refund.status in REFUND.in_chapter("not_taken") else self.refund.amount_minor
-        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +54,7 @@ class Part:
     parcels: list[Parcel]
     refunds: list[Back]
     actions: list[Action]
+    money: MoneyOfReference = NO_MONEY
 
     @property
     def word(self) -> str:
@@ -171,6 +118,16 @@ class Part:
         return amount(minor, self.order.currency) if minor else ""
 
     @property
+    def is_promised(self) -> bool:
+        """Its money is kept ready and not taken: calling it off charges nobody."""
+        return bool(self.money.authorised_minor)
+
+    @property
+    def promised(self) -> str:
+        """What is kept ready for it."""
+        return amount(self.money.authorised_minor, self.order.currency)
+
+    @property
     def goes_back(self) -> str:
         """What calling it off would send back, once it is paid: what has not gone back already."""
         left_minor = self.order.payable_minor - sum(back.taken_minor for back in self.refunds)
@@ -187,6 +144,36 @@ class OrderPage:
     refunds: list[Back]  # of the whole payment
     actions: list[Action]
     paid_at: datetime | None
+    money: MoneyOfReference = NO_MONEY
+    is_paid_at_the_door: bool = False
+
+    @property
+    def is_charged_later(self) -> bool:
+        """Money of it is, or was, only promised: what became of it is told part by part."""
+        return bool(self.money.authorised_minor or self.money.let_go_minor)
+
+    @property
+    def promised(self) -> str:
+        """What is kept ready to be taken, '' where that is nothing."""
+        return self._some(self.money.authorised_minor)
+
+    @property
+    def taken(self) -> str:
+        """What was taken, '' where that is nothing."""
+        return self._some(self.money.captured_minor)
+
+    @property
+    def let_go(self) -> str:
+        """What was promised and is never taken, '' where that is nothing."""
+        return self._some(self.money.let_go_minor)
+
+    @property
+    def given_back(self) -> str:
+        """What has gone back, or is on its way, '' where that is nothing."""
+        return self._some(self.money.refunded_minor)
+
+    def _some(self, minor: int) -> str:
+        return amount(minor, self.group.currency) if minor else ""
 
     @property
     def verbs(self) -> set[str]:
@@ -250,7 +237,7 @@ UNPAID = {
 
 
 def order_page(group: OrderGroup) -> OrderPage:
-    """The page of that group; at most six queries."""
+    """The page of that group; at most eight queries."""
     rows = OrderLine.objects.filter(order__group=group, shard_key=group.shard_key)
     lines: dict[Order, list[OrderLine]] = defaultdict(list)
     for line in rows.select_related("order__merchant").order_by("order_id", "id"):
@@ -263,6 +250,8 @@ def order_page(group: OrderGroup) -> OrderPage:
     sent = [order.pk for order in orders if order.first_left_at]
     parcels = parcels_of_orders(sent) if sent else {}
     refunds = _refunds(group)
+    money = money_by_order(group.pk) if _is_money_told(group, lines.values()) else {}
+    total = _sum(money.values())
     return OrderPage(
         group=group,
         state=group_state(group, moment),
@@ -275,12 +264,32 @@ def order_page(group: OrderGroup) -> OrderPage:
                 parcels=[_parcel(look, lines[order]) for look in parcels.get(order.pk, [])],
                 refunds=refunds.get(order.pk, []),
                 actions=order_actions(order, Role.BUYER, at=moment),
+                money=money.get(order.pk, NO_MONEY),
             )
             for order in orders
         ],
         refunds=refunds.get(group.pk, []),
         actions=group_actions(group, orders, Role.BUYER, at=moment),
         paid_at=_first(times[group.pk], states.GROUP.verbs_into(states.PAID)),
+        money=total,
+        is_paid_at_the_door=bool(total.authorised_minor) and is_paid_at_the_door(group.pk),
+    )
+
+
+def _is_money_told(group: OrderGroup, lines: Iterable[list[OrderLine]]) -> bool:
+    """False where all that was promised was taken, or nothing was: then there is nothing to tell."""
+    if group.payment_summary == OrderGroup.PaymentSummary.PAID:
+        return any(line.cancelled_quantity for part in lines for line in part)
+    return group.status == states.PAID
+
+
+def _sum(moneys: Iterable[MoneyOfReference]) -> MoneyOfReference:
+    each = list(moneys)
+    return MoneyOfReference(
+        sum(money.authorised_minor for money in each),
+        sum(money.captured_minor for money in each),
+        sum(money.refunded_minor for money in each),
+        sum(money.let_go_minor for money in each),
     )
 
 

@@ -23,7 +23,7 @@ from delivery.models import ParcelEvent, Shipment
 from inventory.models import StockMovement
 from orders.models import CancelRequest, Mail, Note, Order, OrderGroup, OrderLine
 from orders.selectors.history import MODELS, field_of, value_of
-from payments.models import Attempt, LedgerEntry, Payment, Refund
+from payments.models import Attempt, Capture, LedgerEntry, Payment, Refund
 
 MOST_ENTRIES = 500
 # Named where they change, and not shown: who may see them is said elsewhere.
@@ -102,12 +102,13 @@ def order_timeline(
     """What concerns this order alone: nothing of the group's other merchants is in it.
 
     Staff are told who did it; any other role only which of the merchant's own people did.
-    At most 11 statements.
+    At most 12 statements.
     """
     key, mine = order.shard_key, [order.id]
     names = {
         "order": {order.id: order.number},
         "cancel_request": _requests(key, mine),
+        "capture": _captures(key, mine),
         "refund": _refunds(Refund.objects.filter(shard_key=key, reference__in=mine)),
         "shipment": _shipments(key, mine),
     }
@@ -129,7 +130,7 @@ def order_timeline(
 def group_timeline(group: OrderGroup, kinds: Collection[Kind] = tuple(Kind)) -> Timeline:
     """Everything about a group: its orders, its payment with attempts and refunds, its parcels.
 
-    At most 14 statements.
+    At most 15 statements.
     """
     key = group.shard_key
     orders = dict(group.orders.values_list("id", "number"))
@@ -140,6 +141,7 @@ def group_timeline(group: OrderGroup, kinds: Collection[Kind] = tuple(Kind)) -> 
         "order": orders,
         "payment": dict.fromkeys(payments.values_list("id", flat=True), ""),
         "attempt": dict(attempts.values_list("id", "channel")),
+        "capture": _captures(key, list(orders)),
         "cancel_request": _requests(key, list(orders)),
         "refund": _refunds(Refund.objects.filter(payment__in=payments, shard_key=key)),
         "shipment": _shipments(key, list(orders)),
@@ -160,6 +162,11 @@ def group_timeline(group: OrderGroup, kinds: Collection[Kind] = tuple(Kind)) -> 
 def _requests(shard_key: int, order_ids: Collection[int]) -> dict[int, str]:
     rows = CancelRequest.objects.filter(shard_key=shard_key, order__in=order_ids)
     return dict(rows.values_list("id", "reason"))
+
+
+def _captures(shard_key: int, order_ids: Collection[int]) -> dict[int, str]:
+    rows = Capture.objects.filter(shard_key=shard_key, order_id__in=order_ids)
+    return {row.id: _amount(row.amount_minor, row.currency) for row in rows}
 
 
 def _refunds(rows: QuerySet[Refund]) -> dict[int, str]:

@@ -20,9 +20,8 @@ from payments.channels.base import (
 
 NAME = "cash_on_delivery"
 # It says nothing of an amount: what it was asked stands.
-DONE, CLOSED = (
-    Answer(status=status, amount_minor=0, currency="") for status in ("succeeded", "closed")
-)
+DONE = Answer(status="succeeded", amount_minor=0, currency="")
+CLOSED = Answer(status="closed", amount_minor=0, currency="")
 
 
 class CashOnDelivery:

@@ -4,7 +4,15 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 
-from payments.channels.base import Answer, CaptureAt, ChannelRefused, Charge, Movement, Notice
+from payments.channels.base import (
+    NOT_FOUND,
+    Answer,
+    CaptureAt,
+    ChannelRefused,
+    Charge,
+    Movement,
+    Notice,
+)
 from payments.models import Attempt
 
 NAME = "till"
@@ -14,7 +22,7 @@ class Till:
     """Every shopper has a step to do there; they have paid when the test says so."""
 
     term: timedelta | None = None
-    captures_at: tuple[CaptureAt, ...] = (CaptureAt.ONCE,)
+    captures_at: tuple[CaptureAt, ...] = (CaptureAt.ONCE, CaptureAt.SHIPMENT)
 
     def __init__(self) -> None:
         self._charges: dict[str, Charge] = {}
@@ -22,10 +30,19 @@ class Till:
         self._failed: set[str] = set()
         self.taken: dict[str, int] = {}
         self.given_back: dict[str, tuple[str, int]] = {}
+        self._promised: set[str] = set()
+        self._parts: dict[str, tuple[str, int]] = {}
 
     def pay(self, attempt: Attempt) -> None:
         """The shopper has done their step, also at a charge that was given up before."""
-        self.taken[attempt.channel_key] = attempt.amount_minor
+        if self._charges[attempt.channel_key].capture_later:
+            self._promised.add(attempt.channel_key)
+        else:
+            self.taken[attempt.channel_key] = attempt.amount_minor
+
+    def lapse(self, attempt: Attempt) -> None:
+        """The time of a promise is over."""
+        self._closed.add(attempt.channel_key)
 
     def refuse(self, attempt: Attempt) -> None:
         self._failed.add(attempt.channel_key)
@@ -42,16 +59,29 @@ class Till:
         return self.query(charge.key)
 
     def query(self, key: str) -> Answer:
-        status = "requires_action"
+        status = "authorised" if key in self._promised else "requires_action"
         for said, keys in (("failed", self._failed), ("closed", self._closed)):
             status = said if key in keys else status
-        return self._answer(key, "captured" if key in self.taken else status)
+        takes_all = not self._charges[key].capture_later
+        return self._answer(key, "captured" if takes_all and key in self.taken else status)
 
     def capture(self, *, key: str, payment_key: str, amount_minor: int, is_last: bool) -> Answer:
-        return self.query(payment_key)
+        if key not in self._parts:
+            left = self._charges[payment_key].amount_minor - self.taken.get(payment_key, 0)
+            if payment_key in self._closed or amount_minor > left:
+                raise ChannelRefused("not_authorised")
+            self._parts[key] = payment_key, amount_minor
+            self.taken[payment_key] = self.taken.get(payment_key, 0) + amount_minor
+        return self.query_capture(key=key, payment_key=payment_key)
 
     def query_capture(self, *, key: str, payment_key: str) -> Answer:
-        return self.query(payment_key)
+        if key not in self._parts:
+            raise ChannelRefused(NOT_FOUND)
+        currency = self._charges[payment_key].currency
+        amount_minor = self._parts[key][1]
+        return Answer(
+            status="succeeded", amount_minor=amount_minor, currency=currency, ref=f"part-{key}"
+        )
 
     def close(self, key: str) -> Answer:
         self._closed.add(key)

@@ -5,7 +5,10 @@ from datetime import timedelta
 from typing import Any
 from uuid import uuid4
 
+from django.test import override_settings
+
 from accounts.actors import Actor, Role
+from accounts.models import Merchant
 from core import clock
 from core.hooks import hook_store
 from core.models import Hook
@@ -28,6 +31,7 @@ from inventory.services import (
 )
 from orders.models import OrderGroup
 from orders.services.cancel import order_cancel, order_group_cancel
+from orders.services.capture import order_capture, order_captured, order_group_lapse
 from orders.services.cart import (
     cart_identify,
     cart_line_remove,
@@ -55,11 +59,13 @@ from orders.services.request import (
 )
 from orders.services.resume import order_group_resume
 from orders.services.summary import order_group_summarise
+from orders.services.take_back import order_take_back
 from orders.services.voucher import cart_voucher_remove, cart_voucher_set
 from orders.services.voucher_terms import voucher_amend, voucher_resume, voucher_stop
 from payments.channels.base import Answer, Movement
 from payments.models import Attempt, ChannelFact, Difference, ManualTransfer, Payout, Refund
 from payments.services.bank import line_assign, line_dismiss, line_give_back
+from payments.services.capture import capture_retry
 from payments.services.collect import attempt_answer_record
 from payments.services.day import day_certify
 from payments.services.difference import difference_settle
@@ -94,6 +100,8 @@ from tests.factories.story import (
     BUYER,
     CHANNEL,
     MERCHANT,
+    answer_capture,
+    authorise,
     capture,
     deliver_events,
     expire_for_good,
@@ -101,12 +109,14 @@ from tests.factories.story import (
     make_delivering_merchant,
     make_group,
     make_paid_group,
+    make_promised_group,
     make_stocked_sku,
     only_order,
     pack,
     pay,
     payment_of,
     place,
+    ship,
     start_payment,
 )
 from tests.factories.vouchers import counting, make_voucher, place_with
@@ -122,6 +132,8 @@ def walk() -> None:
     take_goods_in()
     ship_in_two_parcels_and_complete()
     give_money_back()
+    keep_a_promise()
+    come_back_unpaid()
     call_off_before_payment()
     call_off_after_payment()
     call_off_some_units()
@@ -233,6 +245,33 @@ def give_money_back() -> None:
     refund_send(refund_id=refund.pk, actor=TESTER)
     answer = Answer(status="succeeded", amount_minor=refund.amount_minor, currency=refund.currency)
     refund_answer_record(refund_id=refund.pk, answer=answer, actor=CHANNEL)
+
+
+def keep_a_promise() -> None:
+    """One order's money is taken at the second try; then the promise lapses, and the other ends."""
+    with override_settings(PAYMENT_CAPTURE_AT={"sandbox": "shipment"}):
+        group = make_promised_group(orders=2)
+    first = group.orders.order_by("id")[0]
+    ship(first)
+    deliver_events()
+    order_capture(order_id=first.pk, actor=TESTER)
+    capture_retry(capture_id=answer_capture(first, "failed").pk, actor=TESTER)
+    taken = answer_capture(first)
+    order_captured(order_id=first.pk, capture_id=taken.pk, actor=TESTER)
+    say(payment_of(group).attempts.get(), "closed")
+    order_group_lapse(group_id=group.pk, actor=TESTER)
+
+
+def come_back_unpaid() -> None:
+    """What was to be paid at the door is refused there."""
+    group = make_group()
+    Merchant.objects.filter(pk=only_order(group).merchant_id).update(accepts_cash=True)
+    authorise(start_payment(group, channel="cash_on_delivery"))
+    deliver_events()
+    order = only_order(group)
+    ship(order)
+    scan(Shipment.objects.get(reference=order.pk), "returned")
+    order_take_back(order_id=order.pk, actor=TESTER)
 
 
 def say_of_refund(refund: Refund, kind: str) -> None:

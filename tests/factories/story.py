@@ -101,12 +101,12 @@ def make_group(orders: int = 1, units: int = 1) -> OrderGroup:
     return place([(make_stocked_sku(), units) for _ in range(orders)])
 
 
-def start_payment(group: OrderGroup, *, channel: str = "sandbox") -> Attempt:
+def start_payment(group: OrderGroup, *, channel: str = "sandbox", token: str = "tok_ok") -> Attempt:
     """An attempt at a channel of the sandbox that the shopper has just begun."""
     return payment_start(
         group_id=group.id,
         channel=channel,
-        token="tok_ok",
+        token=token,
         return_url="http://shop.invalid/return",
         actor=BUYER,
     )

@@ -8,9 +8,16 @@ from collections.abc import Callable
 from contextlib import suppress
 from datetime import timedelta
 
+import httpx
+from django.conf import settings
+from django.test import override_settings
+
+from accounts.models import Merchant
 from core import clock
 from core.errors import Conflict
 from core.hooks import hook_store
+from delivery.models import Shipment
+from delivery.services import parcel_event_record
 from orders.models import CancelRequest, CheckoutRecord, OrderGroup
 from orders.selectors.checkout import checkout_view
 from orders.services.cancel import order_cancel, order_group_cancel
@@ -35,10 +42,12 @@ from orders.services.request import (
 )
 from orders.services.resume import order_group_resume
 from orders.services.voucher import cart_voucher_set
+from payments.channels import cash_on_delivery
 from payments.channels.base import channel_named
 from payments.models import Attempt
 from tests.concurrency.scenes import deliver_all
 from tests.factories import TESTER
+from tests.factories.parcels import SCANNED_AT
 from tests.factories.story import BUYER, MERCHANT, fill_cart, make_stocked_sku, only_order
 from tests.factories.vouchers import make_voucher
 
@@ -92,11 +101,24 @@ def start_challenge(token: str) -> None:
     _start(token, "tok_3ds")
 
 
-def _start(token: str, card: str) -> None:
+def start_promise(token: str) -> None:
+    """The sandbox promises the money, to be taken when the goods leave."""
+    with override_settings(PAYMENT_CAPTURE_AT={"sandbox": "shipment"}):
+        _start(token, "tok_ok")
+
+
+def start_cash(token: str) -> None:
+    """The money is to be paid at the door."""
+    sellers = Merchant.objects.filter(pk__in=group_of(token).orders.values("merchant_id"))
+    sellers.update(accepts_cash=True)
+    _start(token, "", channel=cash_on_delivery.NAME)
+
+
+def _start(token: str, card: str, channel: str = "sandbox") -> None:
     with suppress(Conflict):  # it has been started
         payment_start(
             group_id=group_of(token).id,
-            channel="sandbox",
+            channel=channel,
             token=card,
             return_url="http://shop.invalid/return",
             actor=BUYER,
@@ -108,7 +130,7 @@ def notify(token: str) -> None:
     attempt = Attempt.objects.get(payment__reference=group_of(token).id)
     said = channel_named("sandbox").query(attempt.channel_key)
     notice = {
-        "kind": "payment.captured",
+        "kind": f"payment.{said.status}",
         "key": attempt.channel_key,
         "ref": said.ref,
         "amount_minor": said.amount_minor,
@@ -116,10 +138,34 @@ def notify(token: str) -> None:
     }
     hook_store(
         channel="sandbox",
-        event_id=f"paid-{attempt.channel_key}",
+        event_id=f"{said.status}-{attempt.channel_key}",
         payload=json.dumps(notice).encode(),
         headers={},
         event_type="payment_hook.received",
+    )
+
+
+def let_lapse(token: str) -> None:
+    """The channel lets the promise go, and says so."""
+    attempt = Attempt.objects.get(payment__reference=group_of(token).id)
+    lapsed = httpx.post(
+        f"{settings.SANDBOX_PAYMENT_URL}/control/lapse",
+        json={"key": attempt.channel_key},
+        trust_env=False,
+    )
+    lapsed.raise_for_status()
+    notify(token)
+
+
+def refuse_at_the_door(token: str) -> None:
+    """The parcel is back with its sender."""
+    shipment = Shipment.objects.get(reference=order_id_of(token))
+    parcel_event_record(
+        shipment_id=shipment.id,
+        code="returned",
+        at=SCANNED_AT,
+        event_id=f"returned-{shipment.id}",
+        actor=TESTER,
     )
 
 
@@ -236,6 +282,7 @@ DEEDS: dict[str, Deed] = {
         ),
         *(acknowledge, start_packing, ship, receive, keep),
         *(expire_with_others, hesitate, extend_and_start, remind, resume),
+        *(start_promise, start_cash, let_lapse, refuse_at_the_door),
         *(ask_to_cancel, approve_request, decline_request, withdraw_request),
     )
 }

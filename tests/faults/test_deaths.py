@@ -58,6 +58,9 @@ PAID = [*NOTIFIED, "deliver"]
 PACKING = [*PAID, "acknowledge", "start_packing"]
 ASKED = [*PACKING, "ask_to_cancel"]
 SHIPPED = [*PACKING, "ship", "deliver"]
+PROMISED = [*UNPAID, "start_promise", "deliver", "notify", "deliver"]
+PROMISED_SHIPPED = [*PROMISED, "acknowledge", "start_packing", "ship"]
+CASH_SHIPPED = [*UNPAID, "start_cash", "deliver", "acknowledge", "start_packing", "ship", "deliver"]
 
 # What was done before; the deed at which a process dies; where.
 STEPS: dict[str, tuple[Sequence[str], str, Sequence[str]]] = {
@@ -91,6 +94,20 @@ STEPS: dict[str, tuple[Sequence[str], str, Sequence[str]]] = {
     "pack": ([*PAID, "acknowledge"], "start_packing", around("order_start_packing")),
     "ship": (PACKING, "ship", around("order_ship")),
     "receive": (SHIPPED, "receive", around("order_deliver")),
+    "take promised money": (
+        PROMISED_SHIPPED,
+        "deliver",
+        [
+            *around("order_capture", "capture_answer_record", "order_captured"),
+            "after_channel_before_commit",
+        ],
+    ),
+    "miss promised money": ([*PROMISED, "let_lapse"], "deliver", around("order_group_lapse")),
+    "take back unpaid": (
+        [*CASH_SHIPPED, "refuse_at_the_door"],
+        "deliver",
+        around("order_take_back"),
+    ),
     "complete": ([*SHIPPED, "receive", "deliver"], "keep", around("order_complete")),
     "expire": (CHALLENGED, "expire", around("order_group_expire")),
     "expire with others": (UNPAID, "expire_with_others", around("order_groups_expire")),
@@ -130,6 +147,8 @@ LATER = {
     "complete",
     "give back",
     "cancel one order",
+    "miss promised money",
+    "take back unpaid",
 }
 
 
@@ -183,7 +202,8 @@ class Shop:
         """The rest comes by itself: relay and workers go on, the channel tells once more."""
         DEEDS["deliver"](token)
         self._until_captured()
-        for attempt in Attempt.objects.filter(payment__reference__in=[group_of(token).id]):
+        attempts = Attempt.objects.filter(payment__reference=group_of(token).id, channel="sandbox")
+        for attempt in attempts:
             if channel_named("sandbox").query(attempt.channel_key).status == "captured":
                 DEEDS["notify"](token)
         DEEDS["deliver"](token)

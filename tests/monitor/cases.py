@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from django.db import connection
+from django.test import override_settings
 
 from accounts.actors import Actor, Role
 from core import clock
@@ -13,9 +14,10 @@ from core.ids.uuids import uuid7_of
 from core.models import Heartbeat, OutboxEvent, OutboxStream, StateChange
 from orders.models import Order, OrderGroup
 from orders.services.cancel import order_cancel
+from orders.services.capture import order_capture
 from orders.services.expire import order_group_expire
 from payments.channels.base import Answer
-from payments.models import Attempt, Difference, Payout, Refund, Statement
+from payments.models import Attempt, Capture, Difference, Payout, Refund, Statement
 from payments.services.collect import attempt_answer_record
 from payments.services.day import day_certify
 from payments.services.difference import difference_settle
@@ -28,7 +30,16 @@ from tests.audit.plant import Act, Ids, release, step
 from tests.core.outbox_parts import fact, tell
 from tests.factories import TESTER, make_merchant, settlement
 from tests.factories.money import say, say_of_refund
-from tests.factories.story import CHANNEL, MERCHANT, capture, start_payment
+from tests.factories.story import (
+    CHANNEL,
+    MERCHANT,
+    answer_capture,
+    capture,
+    make_promised_group,
+    only_order,
+    ship,
+    start_payment,
+)
 from tests.payments.lists import listed, movement_of
 
 RANDOM_BITS = 74
@@ -157,6 +168,43 @@ def statement_unclosed(ids: Ids) -> datetime:
     return Statement.objects.get(merchant=merchant).period_to
 
 
+def promised(ids: Ids) -> Order:
+    """An order of its own whose money is promised, on its way to its buyer."""
+    with override_settings(PAYMENT_CAPTURE_AT={"sandbox": "shipment"}):
+        group = make_promised_group()
+    return only_order(group)
+
+
+def asked(ids: Ids) -> Order:
+    order = promised(ids)
+    ship(order)
+    order_capture(order_id=order.id, actor=TESTER)
+    return order
+
+
+def capture_unanswered(ids: Ids) -> datetime:
+    return Capture.objects.get(order_id=asked(ids).id).status_changed_at
+
+
+def capture_failed(ids: Ids) -> datetime:
+    return answer_capture(asked(ids), "failed").status_changed_at
+
+
+def shipped_unasked(ids: Ids) -> datetime:
+    return ship(promised(ids)).status_changed_at
+
+
+def shipped_and_lapsed(ids: Ids) -> datetime:
+    order = promised(ids)
+    say(Attempt.objects.get(payment__reference=order.group_id), "closed")
+    return ship(order).status_changed_at
+
+
+def promise_old(ids: Ids) -> datetime:
+    promise = Attempt.objects.get(payment__reference=promised(ids).group_id)
+    return promise.status_changed_at
+
+
 def sql(*acts: str | Act) -> Callable[[Ids], datetime]:
     def plant(ids: Ids) -> datetime:
         for act in acts:
@@ -218,6 +266,11 @@ CASES = {
     "not shipped": Case("S6", not_shipped, NOW, 24 * HOURS),
     "refund not sent": Case("S9", refund_unsent, 15 * MINUTES, HOURS),
     "refund failed": Case("S10", refund_failed, NOW, 24 * HOURS),
+    "capture not answered": Case("S2b", capture_unanswered, 10 * MINUTES, 30 * MINUTES),
+    "capture failed": Case("S20", capture_failed, NOW, 24 * HOURS),
+    "left, and not asked for": Case("S21", shipped_unasked, 10 * MINUTES, HOURS),
+    "left, and lapsed": Case("S21", shipped_and_lapsed, 10 * MINUTES, HOURS),
+    "promised long ago": Case("S22", promise_old, 5 * 24 * HOURS, 6 * 24 * HOURS),
     "reserved for nobody": Case("S11", sql(*RESERVED_FOR_NOBODY), NOW, NOW),
     "reserved for no order": Case("S11", sql(ORPHAN), NOW, NOW),
     "unbalanced": Case("S14", sql(UNBALANCED), NOW, NOW),

@@ -12,6 +12,7 @@ from core.errors import Invalid
 from payments.channels import sandbox
 from payments.channels.base import (
     NOT_FOUND,
+    Answer,
     ChannelDown,
     ChannelRefused,
     Charge,
@@ -45,7 +46,7 @@ def _url(process: Sandbox, settings: Settings) -> None:
 channel = channel_named("sandbox")
 
 
-def charge(token: str = "tok_ok", amount_minor: int = 1000) -> Charge:
+def charge(token: str = "tok_ok", amount_minor: int = 1000, *, later: bool = False) -> Charge:
     return Charge(
         key=uuid4().hex,
         amount_minor=amount_minor,
@@ -53,6 +54,7 @@ def charge(token: str = "tok_ok", amount_minor: int = 1000) -> Charge:
         token=token,
         return_url="http://shop.example/return",
         expires_at=datetime.now(UTC) + timedelta(minutes=30),
+        capture_later=later,
     )
 
 
@@ -116,12 +118,51 @@ def test_closing_what_was_captured_is_answered_with_the_capture() -> None:
     assert (answer.status, answer.amount_minor) == ("captured", 1000)
 
 
-def test_capturing_what_was_closed_is_answered_with_that() -> None:
-    asked = charge("tok_timeout")
+def promised(token: str = "tok_ok") -> Charge:
+    asked = charge(token, later=True)
     channel.create(asked)
-    channel.close(asked.key)
-    with pytest.raises(ChannelRefused, match="not_authorised"):
-        channel.capture(key=uuid4().hex, payment_key=asked.key, amount_minor=1, is_last=True)
+    eventually(lambda: channel.query(asked.key).status == "authorised")
+    return asked
+
+
+def take(asked: Charge, amount_minor: int, *, key: str = "", is_last: bool = False) -> Answer:
+    return channel.capture(
+        key=key or uuid4().hex, payment_key=asked.key, amount_minor=amount_minor, is_last=is_last
+    )
+
+
+def test_promised_money_is_taken_in_parts_once_per_key() -> None:
+    asked, key = promised(), uuid4().hex
+    first, again = take(asked, 400, key=key), take(asked, 400, key=key)
+    assert (first.status, first.amount_minor, first.currency) == ("succeeded", 400, "EUR")
+    assert first == again == channel.query_capture(key=key, payment_key=asked.key)
+    take(asked, 600)
+    assert channel.query(asked.key).status == "authorised"  # its parts tell what was taken
+    assert channel.query(asked.key).amount_minor == 1000
+
+
+def test_what_is_left_of_a_promise_is_let_go() -> None:
+    asked = promised()
+    take(asked, 400)
+    assert channel.close(asked.key).status == "closed"
+    with pytest.raises(ChannelRefused) as refusal:
+        take(asked, 1)
+    assert refusal.value.code == "not_authorised"
+
+
+def test_more_than_is_promised_is_not_taken() -> None:
+    asked = promised()
+    with pytest.raises(ChannelRefused) as refusal:
+        take(asked, 1001)
+    assert refusal.value.code == "capture_exceeds_authorised"
+
+
+def test_a_capture_that_fails_is_told_and_one_that_nobody_knows_is_refused() -> None:
+    asked = promised("tok_capture_fails")
+    assert take(asked, 400).status == "failed"
+    with pytest.raises(ChannelRefused) as refusal:
+        channel.query_capture(key="none", payment_key=asked.key)
+    assert refusal.value.code == NOT_FOUND
 
 
 def test_a_refund_is_made_once_per_key_and_can_be_asked_after() -> None:
