@@ -266,7 +266,7 @@ CASES = {
     "not shipped": Case("S6", not_shipped, NOW, 24 * HOURS),
     "refund not sent": Case("S9", refund_unsent, 15 * MINUTES, HOURS),
     "refund failed": Case("S10", refund_failed, NOW, 24 * HOURS),
-    "capture not answered": Case("S2b", capture_unanswered, 10 * MINUTES, 30 * MINUTES),
+    "capture not answered": Case("S2c", capture_unanswered, 10 * MINUTES, 30 * MINUTES),
     "capture failed": Case("S20", capture_failed, NOW, 24 * HOURS),
     "left, and not asked for": Case("S21", shipped_unasked, 10 * MINUTES, HOURS),
     "left, and lapsed": Case("S21", shipped_and_lapsed, 10 * MINUTES, HOURS),
