@@ -118,10 +118,6 @@ class GiveBack(BankAct):
     def has_effect(self, row: LineMatch) -> bool:
         return row.line.amount_minor > 0
 
-    def is_legal(self, row: LineMatch) -> bool:  # type: ignore[override]
-        """What rests for an attempt goes back by itself, or pays."""
-        return row.status in LINE_MATCH.driven_by(self.role) and super().is_legal(row)
-
     def preview(self, row: LineMatch) -> list[str]:
         line = row.line
         return [
@@ -226,8 +222,9 @@ def import_view(request: HttpRequest, *, site: ConsoleSite) -> HttpResponse:
     """GET asks for a file, POST takes it in; what is wrong with it is told, and nothing done."""
     if request.method not in ("GET", "HEAD", "POST"):
         return HttpResponseNotAllowed(["GET", "HEAD", "POST"])
-    form = StatementForm(request.POST or None, request.FILES or None)
-    if request.method == "POST" and form.is_valid():
+    is_sent = request.method == "POST"
+    form = StatementForm(request.POST, request.FILES) if is_sent else StatementForm()
+    if is_sent and form.is_valid():
         file = form.cleaned_data["file"]
         try:
             imported = statement_import(

@@ -41,6 +41,7 @@ from payments.statements import Row, Unreadable, read
 
 Why = LineMatch.Why
 RECEIPT = "receipt"
+BANK = Actor(Role.CHANNEL, bank_transfer.NAME)
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,7 +180,7 @@ def line_match(*, match_id: int, actor: Actor) -> LineMatch:
         fire(match, verb="set_aside", actor=actor, fields={"why": why})
     else:
         fire(match, verb="match", actor=actor, fields={"attempt_id": attempt.id})
-        _settle(attempt, actor)
+        _settle(attempt)
     return match
 
 
@@ -230,7 +231,7 @@ def _clearing(amount_minor: int, currency: str) -> Leg:
     )
 
 
-def _settle(attempt: Attempt, actor: Actor) -> None:
+def _settle(attempt: Attempt) -> None:
     """Decides on all that rests for a locked attempt: it pays, it goes back, or it waits for more."""
     resting = lock_resting(attempt.id)
     total_minor = sum(match.line.amount_minor for match in resting)
@@ -238,31 +239,31 @@ def _settle(attempt: Attempt, actor: Actor) -> None:
     if not resting:
         return
     if attempt.status == "succeeded":
-        _give_back(resting, "over", actor)
+        _give_back(resting, "over", BANK)
     elif missing_minor <= settings.BANK_TRANSFER_TOLERANCE_MINOR:
-        _apply(attempt, resting, max(0, missing_minor), actor)
+        _apply(attempt, resting, max(0, missing_minor))
     elif not attempt.is_live:
-        _give_back(resting, "part", actor)
+        _give_back(resting, "part", BANK)
     else:
         _tell_missing(attempt, total_minor)
 
 
-def _apply(attempt: Attempt, resting: Sequence[LineMatch], short_minor: int, actor: Actor) -> None:
+def _apply(attempt: Attempt, resting: Sequence[LineMatch], short_minor: int) -> None:
     """What rests pays the attempt; what of it is too much goes back to whom it came from last."""
     left_minor = attempt.amount_minor - short_minor
     for match in resting:
         line = match.line
         applied_minor = min(left_minor, line.amount_minor)
         left_minor -= applied_minor
-        fire(match, verb="apply", actor=actor, fields={"applied_minor": applied_minor})
+        fire(match, verb="apply", actor=BANK, fields={"applied_minor": applied_minor})
         if rest_minor := line.amount_minor - applied_minor:
-            transfer_open(line=line, amount_minor=rest_minor, why="over", actor=actor)
+            transfer_open(line=line, amount_minor=rest_minor, why="over", actor=BANK)
     post(
         shard_key=attempt.shard_key,
         kind="receipt_applied",
         ref=f"attempt:{attempt.id}",
         legs=_applied_legs(attempt, short_minor),
-        actor=actor,
+        actor=BANK,
     )
     said = Said(
         kind=ChannelFact.Kind.CAPTURED,
@@ -271,7 +272,7 @@ def _apply(attempt: Attempt, resting: Sequence[LineMatch], short_minor: int, act
         channel_ref=reference_of(attempt.id),
         origin=ChannelFact.Origin.RECONCILIATION,
     )
-    attempt_tell(attempt=attempt, said=said, actor=Actor(Role.CHANNEL, bank_transfer.NAME))
+    attempt_tell(attempt=attempt, said=said, actor=BANK)
 
 
 def _applied_legs(attempt: Attempt, short_minor: int) -> list[Leg]:
@@ -319,7 +320,7 @@ def receipts_settle(*, attempt_id: int, actor: Actor) -> Attempt:
     """
     attempt = lock_attempt(attempt_id)
     if not attempt.is_live:
-        _settle(attempt, actor)
+        _settle(attempt)
     return attempt
 
 
@@ -343,7 +344,7 @@ def line_assign(*, match_id: int, attempt_id: int, reason: str, actor: Actor) ->
     _require_receipt(match)
     fields = {"attempt_id": attempt.id, "why": Why.NONE.value}
     fire(match, verb="assign", actor=actor, reason=reason, fields=fields)
-    _settle(attempt, actor)
+    _settle(attempt)
     match.refresh_from_db()
     return match
 

@@ -23,6 +23,7 @@ TABLES = {
     "cancel requests": "orders_cancelrequest",
     "payments": "payments_payment",
     "attempts": "payments_attempt",
+    "captures": "payments_capture",
     "refunds": "payments_refund",
     "transfers by hand": "payments_manualtransfer",
     "lines of statements": "payments_linematch",

@@ -56,7 +56,13 @@ from orders.services.resume import order_group_resume
 from orders.services.summary import order_group_summarise
 from payments.channels.base import Answer
 from payments.models import Attempt, ManualTransfer, Refund
-from payments.services.bank import line_assign, line_dismiss, line_give_back
+from payments.services.bank import (
+    line_assign,
+    line_dismiss,
+    line_give_back,
+    line_match,
+    receipts_settle,
+)
 from payments.services.collect import attempt_answer_record
 from payments.services.hooks import hook_process as channel_hook_process
 from payments.services.refund import (
@@ -65,7 +71,12 @@ from payments.services.refund import (
     refund_retry,
     refund_send,
 )
-from payments.services.transfer import transfer_direct, transfer_fail, transfer_retry
+from payments.services.transfer import (
+    transfer_direct,
+    transfer_fail,
+    transfer_request,
+    transfer_retry,
+)
 from tests.factories import TESTER, make_customer
 from tests.factories.bank import (
     FINANCE,
@@ -386,8 +397,11 @@ def pay_by_hand() -> None:
     order = only_order(OrderGroup.objects.get(pk=attempt.payment.reference))
     order_cancel(order_id=order.pk, actor=MERCHANT, reason="sold out")
     settle_channel()
-    send(ManualTransfer.objects.get(refund__reference=order.pk))
-    receive(-100, "a fee")
+    transfer = ManualTransfer.objects.get(refund__reference=order.pk)
+    transfer_request(refund_id=transfer.refund_id, actor=TESTER)
+    send(transfer)
+    line_match(match_id=receive(-100, "a fee").pk, actor=TESTER)
+    receipts_settle(attempt_id=attempt.pk, actor=TESTER)
 
 
 def tell_by_mail() -> None:
