@@ -4,6 +4,7 @@ from datetime import date
 
 import pytest
 
+from payments import statements
 from payments.statements import LARGEST_BYTES, Unreadable, read
 from payments.statements.rows import Row
 from tests.factories.bank import HEADER, OUR_IBAN, SENDERS_IBAN, line, statement
@@ -165,6 +166,14 @@ def test_what_is_wrong_is_told_with_its_place(content: bytes, told: str) -> None
     with pytest.raises(Unreadable) as raised:
         read(content)
     assert told in str(raised.value)
+
+
+def test_a_file_of_too_many_lines_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(statements, "MOST_ROWS", 2)
+    for content in (statement(*[line(1)] * 3), camt(*[entry()] * 3)):
+        with pytest.raises(Unreadable, match="more than 2 lines"):
+            read(content)
+    assert len(read(statement(line(1), line(2)))) == 2
 
 
 def test_all_that_is_wrong_is_told() -> None:
