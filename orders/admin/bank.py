@@ -31,12 +31,8 @@ from core.fsm import Stateful
 from orders.admin.words import amount
 from orders.selectors.transfers import attempt_id_of, suggestions_for
 from payments.models import BankStatement, LineMatch
-from payments.services.bank import (
-    line_assign,
-    line_dismiss,
-    line_give_back,
-    statement_import,
-)
+from payments.services.bank import line_assign, line_dismiss, line_give_back
+from payments.services.statement import statement_import
 from payments.statements import LARGEST_BYTES
 from payments.states import LINE_MATCH
 

@@ -1,7 +1,8 @@
 """Where two parties meet at our account at the bank."""
 
 from payments.models import LineMatch, ManualTransfer
-from payments.services.bank import line_give_back, line_match, statement_import
+from payments.services.bank import line_give_back, line_match
+from payments.services.statement import statement_import
 from payments.services.transfer import transfer_send
 from tests.concurrency.scenes import World
 from tests.factories import TESTER

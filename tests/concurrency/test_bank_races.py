@@ -5,7 +5,8 @@ from functools import partial
 import pytest
 
 from payments.models import BankLine, BankStatement, ChannelFact, LineMatch, ManualTransfer
-from payments.services.bank import line_match, receipts_settle, statement_import
+from payments.services.bank import line_match, receipts_settle
+from payments.services.statement import statement_import
 from tests.audit.plant import broken
 from tests.concurrency.threads import at_once, deadlocks
 from tests.factories import TESTER

@@ -26,6 +26,7 @@ SOMETHING = {
     "jsonb": "{}",
     "bytea": "",
     "timestamp with time zone": "2026-11-01T00:00Z",
+    "date": "2026-11-01",
     "interval": "0",
     "uuid": "00000000-0000-0000-0000-000000000001",
 }

@@ -8,7 +8,7 @@ from core.models import OutboxStream
 from core.money import Money
 from orders.models import OrderGroup
 from payments.models import Attempt, LineMatch, ManualTransfer
-from payments.services.bank import Imported, statement_import
+from payments.services.statement import Imported, statement_import
 from payments.services.transfer import transfer_send
 from tests.factories import fresh
 from tests.factories.money import fresh_row

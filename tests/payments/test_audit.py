@@ -9,7 +9,11 @@ from django.db import connection
 from core import clock
 from core.ids import new_id
 from core.models import Hook
-from payments.models import Attempt
+from payments.models import Attempt, LineMatch
+from payments.services.bank import line_match
+from payments.services.statement import statement_import
+from tests.factories import TESTER
+from tests.factories.bank import FINANCE, line, statement
 from tests.factories.money import (
     accrue,
     make_attempt,
@@ -48,6 +52,10 @@ PLANTED = {
     " WHERE status = 'sent'",
     "payments_05_escrow": "UPDATE payments_ledgerentry SET order_id = order_id + 4096"
     " WHERE account_id = 'escrow:EUR' AND amount_minor < 0",
+    "payments_11_unapplied": "UPDATE payments_bankline SET amount_minor = amount_minor + 1",
+    "payments_12_lines": "UPDATE payments_linematch SET applied_minor = 1",
+    "payments_13_receipts_of_captures": "UPDATE payments_channelfact SET channel = 'bank_transfer'"
+    " WHERE kind = 'captured'",
 }
 MORE = {
     "inv_06_ledger_zero": "DELETE FROM payments_ledgerentry",
@@ -74,11 +82,19 @@ def _books() -> None:
     accrue(payment, 300, share=1)
     say_of_refund(make_sent_refund(payment, 500), "refund_failed")
     request_refund(payment, 100)
+    take_line()
+
+
+def take_line() -> None:
+    """Money at the bank that nobody knows."""
+    content = statement(line(700, "for nothing"))
+    statement_import(name="a.csv", content=content, actor=FINANCE)
+    line_match(match_id=LineMatch.objects.get().pk, actor=TESTER)
 
 
 @pytest.mark.usefixtures("_books")
 def test_good_books_break_nothing() -> None:
-    assert len(MINE) == 15
+    assert len(MINE) == 18
     assert broken() == []
 
 

@@ -7,7 +7,7 @@ from django.core.management import CommandError, call_command
 
 from core.errors import Denied, Invalid
 from payments.models import BankLine, BankStatement, LineMatch, SenderAccount
-from payments.services.bank import statement_import
+from payments.services.statement import statement_import
 from tests.audit.plant import broken
 from tests.factories.bank import FINANCE, SENDERS_IBAN, line, statement, take_in
 from tests.factories.story import BUYER
