@@ -32,12 +32,8 @@ from orders.admin.words import amount
 from orders.selectors.transfers import attempt_id_of, suggestions_for
 from payments.bank_files import LARGEST_BYTES
 from payments.models import BankStatement, LineMatch
-from payments.services.bank import (
-    line_assign,
-    line_dismiss,
-    line_give_back,
-    statement_import,
-)
+from payments.services.bank import line_assign, line_dismiss, line_give_back
+from payments.services.bank_import import statement_import
 from payments.states import LINE_MATCH
 
 LINES_URL = "platform:payments_linematch_changelist"
@@ -117,10 +113,6 @@ class GiveBack(BankAct):
 
     def has_effect(self, row: LineMatch) -> bool:
         return row.line.amount_minor > 0
-
-    def is_legal(self, row: LineMatch) -> bool:  # type: ignore[override]
-        """What rests for an attempt goes back by itself, or pays."""
-        return row.status in LINE_MATCH.driven_by(self.role) and super().is_legal(row)
 
     def preview(self, row: LineMatch) -> list[str]:
         line = row.line
@@ -226,8 +218,9 @@ def import_view(request: HttpRequest, *, site: ConsoleSite) -> HttpResponse:
     """GET asks for a file, POST takes it in; what is wrong with it is told, and nothing done."""
     if request.method not in ("GET", "HEAD", "POST"):
         return HttpResponseNotAllowed(["GET", "HEAD", "POST"])
-    form = StatementForm(request.POST or None, request.FILES or None)
-    if request.method == "POST" and form.is_valid():
+    is_sent = request.method == "POST"
+    form = StatementForm(request.POST, request.FILES) if is_sent else StatementForm()
+    if is_sent and form.is_valid():
         file = form.cleaned_data["file"]
         try:
             imported = statement_import(

@@ -9,6 +9,7 @@ from payments.bank_files import camt, table
 from payments.bank_files.rows import Problem, Row, Unreadable
 
 LARGEST_BYTES = 5 * 1024 * 1024
+MOST_ROWS = 20_000
 
 __all__ = ["LARGEST_BYTES", "Problem", "Row", "Unreadable", "read"]
 
@@ -22,4 +23,8 @@ def read(content: bytes) -> list[Row]:
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
         raise Unreadable([Problem(line, 1, _("this is not UTF-8"))]) from None
-    return camt.read(text) if text.lstrip().startswith("<") else table.read(text)
+    rows = camt.read(text) if text.lstrip().startswith("<") else table.read(text)
+    if len(rows) > MOST_ROWS:
+        problem = _("the file has more than %(most)s lines") % {"most": MOST_ROWS}
+        raise Unreadable([Problem(rows[MOST_ROWS].line, 1, problem)])
+    return rows

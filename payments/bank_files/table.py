@@ -14,7 +14,6 @@ from django.utils.translation import gettext as _
 from payments.bank_files.rows import Cell, Problem, Row, Unreadable, judge
 
 HEADER = ("bank_ref", "account", "booked_on", "amount", "currency", "name", "iban", "text")
-MOST_ROWS = 20_000
 
 
 def read(text: str) -> list[Row]:
@@ -34,10 +33,6 @@ def read(text: str) -> list[Row]:
             line = reader.line_num + 1
     except csv.Error as error:
         problems.append(Problem(reader.line_num, 1, str(error)))
-    if len(rows) > MOST_ROWS:
-        problems.append(
-            Problem(MOST_ROWS + 2, 1, _("more than %(most)s lines") % {"most": MOST_ROWS})
-        )
     if problems:
         raise Unreadable(problems)
     return rows

@@ -1,4 +1,4 @@
-"""Our account at the bank: statements taken in, their lines matched, what came applied or given back.
+"""Our account at the bank: lines matched, what came applied or given back.
 
 A line that came is booked as received and not applied; when what an attempt asked for is complete the
 ordinary capture follows, and the money counts there instead. `payments/services/transfer.py` holds the
@@ -6,33 +6,27 @@ way back.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from hashlib import sha256
 
 from django.conf import settings
 from django.utils.translation import gettext_lazy as _
 
 from accounts.actors import Actor, Role
 from accounts.permissions import require_platform
-from core import clock
 from core.command import command
 from core.errors import Conflict, Invalid
-from core.fsm import fire, start
+from core.fsm import fire
 from core.outbox import Fact, emit
-from payments.bank_files import Row, Unreadable, read
 from payments.channels import bank_transfer
 from payments.locks import lock_attempt, lock_line_match, lock_resting
 from payments.models import (
     Attempt,
     BankLine,
-    BankStatement,
     ChannelFact,
     LedgerTransaction,
     LineMatch,
     ManualTransfer,
-    SenderAccount,
 )
-from payments.models.bank import BANK_GENE, masked
+from payments.models.bank import BANK_GENE
 from payments.references import ids_in, reference_of
 from payments.services.collect import attempt_tell
 from payments.services.facts import Said
@@ -41,119 +35,7 @@ from payments.services.transfer import transfer_of_debit, transfer_open
 
 Why = LineMatch.Why
 RECEIPT = "receipt"
-
-
-@dataclass(frozen=True, slots=True)
-class Imported:
-    """What a file brought: how many lines that were new, and how many that were known."""
-
-    statement: BankStatement
-    new: int
-    known: int
-
-
-@command
-def statement_import(*, name: str, content: bytes, actor: Actor) -> Imported:
-    """Takes a statement in, all of it or nothing; a file or a line that is known is quiet.
-
-    Emits `line_match.received` per new line, which `line_match` follows. Raises Denied; Invalid
-    `statement.unreadable` with every place that is wrong, `statement.contradicts` where a line is
-    told in another way than before.
-    """
-    require_platform(actor)
-    rows = _read(content)
-    statement = BankStatement.build(
-        BANK_GENE,
-        name=name[:200],
-        sha256=sha256(content).hexdigest(),
-        imported_at=clock.now(),
-        actor=str(actor),
-    )
-    BankStatement.objects.bulk_create([statement], ignore_conflicts=True)
-    if not BankStatement.objects.filter(pk=statement.pk).exists():
-        known = BankStatement.objects.get(shard_key=BANK_GENE, sha256=statement.sha256)
-        return Imported(known, 0, len(rows))
-    lines = _insert(statement, rows)
-    matches = [LineMatch.build(BANK_GENE, line=line) for line in lines]
-    start(matches, verb="receive", actor=actor)
-    return Imported(statement, len(lines), len(rows) - len(lines))
-
-
-def _read(content: bytes) -> list[Row]:
-    try:
-        return read(content)
-    except Unreadable as error:
-        raise Invalid(
-            "statement.unreadable",
-            _("Nothing was imported, for the file is wrong here: %(places)s.")
-            % {"places": str(error)},
-            problems=[str(problem) for problem in error.problems],
-        ) from error
-
-
-def _insert(statement: BankStatement, rows: Sequence[Row]) -> list[BankLine]:
-    """The lines that were new, with their senders; in one order for all who import at once."""
-    rows = sorted(rows, key=lambda row: (row.account, row.bank_ref))
-    given = [_line(statement, row) for row in rows]
-    BankLine.objects.bulk_create(given, ignore_conflicts=True)
-    accounts = {row.account for row in rows}
-    references = {row.bank_ref for row in rows}
-    kept = {
-        (line.account, line.bank_ref): line
-        for line in BankLine.objects.filter(
-            shard_key=BANK_GENE, account__in=accounts, bank_ref__in=references
-        )
-    }
-    _refuse_contradictions(rows, given, kept)
-    new = [(row, line) for row, line in zip(rows, given, strict=True) if _is_kept(line, kept)]
-    SenderAccount.objects.bulk_create(
-        SenderAccount.build(BANK_GENE, line=line, holder=row.name, iban=row.iban)
-        for row, line in new
-        if row.iban and row.amount_minor > 0
-    )
-    return [line for _row, line in new]
-
-
-def _line(statement: BankStatement, row: Row) -> BankLine:
-    return BankLine.build(
-        BANK_GENE,
-        statement=statement,
-        account=row.account,
-        bank_ref=row.bank_ref,
-        booked_on=row.booked_on,
-        amount_minor=row.amount_minor,
-        currency=row.currency,
-        party_name=row.name,
-        party_account=masked(row.iban),
-        text=row.text,
-    )
-
-
-Kept = dict[tuple[str, str], BankLine]
-
-
-def _is_kept(line: BankLine, kept: Kept) -> bool:
-    return kept[line.account, line.bank_ref].pk == line.pk
-
-
-def _refuse_contradictions(rows: Sequence[Row], given: Sequence[BankLine], kept: Kept) -> None:
-    wrong = []
-    for row, line in zip(rows, given, strict=True):
-        known = kept[line.account, line.bank_ref]
-        told = (known.amount_minor, known.currency, known.booked_on)
-        if told != (line.amount_minor, line.currency, line.booked_on):
-            wrong.append(row)
-    if wrong:
-        places = ", ".join(f"{row.line} ({row.bank_ref})" for row in wrong[:20])
-        raise Invalid(
-            "statement.contradicts",
-            _(
-                "Nothing was imported, for these lines bear the name of others that differ from"
-                " them: %(places)s."
-            )
-            % {"places": places},
-            lines=[row.line for row in wrong],
-        )
+BANK = Actor(Role.CHANNEL, bank_transfer.NAME)
 
 
 @command
@@ -179,7 +61,7 @@ def line_match(*, match_id: int, actor: Actor) -> LineMatch:
         fire(match, verb="set_aside", actor=actor, fields={"why": why})
     else:
         fire(match, verb="match", actor=actor, fields={"attempt_id": attempt.id})
-        _settle(attempt, actor)
+        _settle(attempt)
     return match
 
 
@@ -230,7 +112,7 @@ def _clearing(amount_minor: int, currency: str) -> Leg:
     )
 
 
-def _settle(attempt: Attempt, actor: Actor) -> None:
+def _settle(attempt: Attempt) -> None:
     """Decides on all that rests for a locked attempt: it pays, it goes back, or it waits for more."""
     resting = lock_resting(attempt.id)
     total_minor = sum(match.line.amount_minor for match in resting)
@@ -238,31 +120,31 @@ def _settle(attempt: Attempt, actor: Actor) -> None:
     if not resting:
         return
     if attempt.status == "succeeded":
-        _give_back(resting, "over", actor)
+        _give_back(resting, "over", BANK)
     elif missing_minor <= settings.BANK_TRANSFER_TOLERANCE_MINOR:
-        _apply(attempt, resting, max(0, missing_minor), actor)
+        _apply(attempt, resting, max(0, missing_minor))
     elif not attempt.is_live:
-        _give_back(resting, "part", actor)
+        _give_back(resting, "part", BANK)
     else:
         _tell_missing(attempt, total_minor)
 
 
-def _apply(attempt: Attempt, resting: Sequence[LineMatch], short_minor: int, actor: Actor) -> None:
+def _apply(attempt: Attempt, resting: Sequence[LineMatch], short_minor: int) -> None:
     """What rests pays the attempt; what of it is too much goes back to whom it came from last."""
     left_minor = attempt.amount_minor - short_minor
     for match in resting:
         line = match.line
         applied_minor = min(left_minor, line.amount_minor)
         left_minor -= applied_minor
-        fire(match, verb="apply", actor=actor, fields={"applied_minor": applied_minor})
+        fire(match, verb="apply", actor=BANK, fields={"applied_minor": applied_minor})
         if rest_minor := line.amount_minor - applied_minor:
-            transfer_open(line=line, amount_minor=rest_minor, why="over", actor=actor)
+            transfer_open(line=line, amount_minor=rest_minor, why="over", actor=BANK)
     post(
         shard_key=attempt.shard_key,
         kind="receipt_applied",
         ref=f"attempt:{attempt.id}",
         legs=_applied_legs(attempt, short_minor),
-        actor=actor,
+        actor=BANK,
     )
     said = Said(
         kind=ChannelFact.Kind.CAPTURED,
@@ -271,7 +153,7 @@ def _apply(attempt: Attempt, resting: Sequence[LineMatch], short_minor: int, act
         channel_ref=reference_of(attempt.id),
         origin=ChannelFact.Origin.RECON,
     )
-    attempt_tell(attempt=attempt, said=said, actor=Actor(Role.CHANNEL, bank_transfer.NAME))
+    attempt_tell(attempt=attempt, said=said, actor=BANK)
 
 
 def _applied_legs(attempt: Attempt, short_minor: int) -> list[Leg]:
@@ -319,7 +201,7 @@ def receipts_settle(*, attempt_id: int, actor: Actor) -> Attempt:
     """
     attempt = lock_attempt(attempt_id)
     if not attempt.is_live:
-        _settle(attempt, actor)
+        _settle(attempt)
     return attempt
 
 
@@ -343,7 +225,7 @@ def line_assign(*, match_id: int, attempt_id: int, reason: str, actor: Actor) ->
     _require_receipt(match)
     fields = {"attempt_id": attempt.id, "why": Why.NONE.value}
     fire(match, verb="assign", actor=actor, reason=reason, fields=fields)
-    _settle(attempt, actor)
+    _settle(attempt)
     match.refresh_from_db()
     return match
 

@@ -38,7 +38,7 @@ BANK = {
             "P13 paid by more than the lines that paid it",
             "UPDATE payments_channelfact SET amount_minor = amount_minor + 1"
             " WHERE channel = 'bank_transfer' AND kind = 'captured'",
-            also="I10 I14 I15 P01",
+            also="I10 I15 P01",
         ),
     ],
 }

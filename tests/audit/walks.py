@@ -262,11 +262,11 @@ def wired(goods: Goods) -> OrderGroup:
     receive(1000, attempt.channel_ref)
     receive(attempt.amount_minor - 500, attempt.channel_ref)
     receive(700, "for nothing")
-    come_to_rest()
     order = group.orders.order_by("id")[0]
     order_refund(
         order_id=order.id, amount_minor=100, reason="late", request_key="k", actor=MERCHANT
     )
     settle_channel()
     send(ManualTransfer.objects.get(refund__reference=order.id))
+    settle_channel()
     return group

@@ -32,7 +32,7 @@ from core.models import Alarm, Heartbeat, IdempotencyKey, OutboxStream
 from core.monitor import Level, Reading
 from payments.models import Payment, Refund
 from payments.services import refund as refunds
-from tests.concurrency import races, scenes
+from tests.concurrency import bank_scenes, races, scenes
 from tests.concurrency.interleave import NEVER, Stage, stage
 from tests.concurrency.races import Race, switch_off
 from tests.concurrency.scenes import World
@@ -111,6 +111,14 @@ LOCKS: dict[str, tuple[ModuleType, Race]] = {
         payments.locks,
         Race(races.differing_fee, races.accept_fee, races.accept_fee, races.none),
     ),
+    "lock_line_match": (
+        payments.locks,
+        Race(bank_scenes.new_line, bank_scenes.match, bank_scenes.match, races.none),
+    ),
+    "lock_transfer": (
+        payments.locks,
+        Race(bank_scenes.unsent, bank_scenes.send, bank_scenes.send, races.none),
+    ),
     "lock_history": (inventory.locks, TAKE_BACK),
     "lock_shipment": (delivery.locks, SCAN),
     "lock_shipments": (
@@ -119,6 +127,7 @@ LOCKS: dict[str, tuple[ModuleType, Race]] = {
     ),
 }
 NO_RACE = {
+    "lock_resting": "everyone who takes it holds the attempt's lock; it marks rows for fire()",
     "lock_orders_of": "everyone who takes it holds the groups' locks",
     "lock_vouchers_of": "it keeps the order of locks; uses are given back by a condition",
     "lock_open_requests": "everyone who takes it holds the orders' locks",

@@ -64,7 +64,13 @@ from orders.services.voucher import cart_voucher_remove, cart_voucher_set
 from orders.services.voucher_terms import voucher_amend, voucher_resume, voucher_stop
 from payments.channels.base import Answer, Movement
 from payments.models import Attempt, ChannelFact, Difference, ManualTransfer, Payout, Refund
-from payments.services.bank import line_assign, line_dismiss, line_give_back
+from payments.services.bank import (
+    line_assign,
+    line_dismiss,
+    line_give_back,
+    line_match,
+    receipts_settle,
+)
 from payments.services.capture import capture_retry
 from payments.services.collect import attempt_answer_record
 from payments.services.day import day_certify
@@ -84,7 +90,12 @@ from payments.services.refund import (
     refund_send,
 )
 from payments.services.statement import statement_close, statement_open
-from payments.services.transfer import transfer_direct, transfer_fail, transfer_retry
+from payments.services.transfer import (
+    transfer_direct,
+    transfer_fail,
+    transfer_request,
+    transfer_retry,
+)
 from payments.statements import due_statement_ids
 from tests.factories import TESTER, make_customer, make_merchant, settlement
 from tests.factories.bank import (
@@ -524,8 +535,11 @@ def pay_by_hand() -> None:
     order = only_order(OrderGroup.objects.get(pk=attempt.payment.reference))
     order_cancel(order_id=order.pk, actor=MERCHANT, reason="sold out")
     settle_channel()
-    send(ManualTransfer.objects.get(refund__reference=order.pk))
-    receive(-100, "a fee")
+    transfer = ManualTransfer.objects.get(refund__reference=order.pk)
+    transfer_request(refund_id=transfer.refund_id, actor=TESTER)
+    send(transfer)
+    line_match(match_id=receive(-100, "a fee").pk, actor=TESTER)
+    receipts_settle(attempt_id=attempt.pk, actor=TESTER)
 
 
 def tell_by_mail() -> None:

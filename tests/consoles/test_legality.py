@@ -12,9 +12,11 @@ from core.states import Machine
 from orders.models import Order, OrderGroup
 from orders.services.fulfil import order_ship
 from orders.services.refund import order_refund
-from payments.models import Payout
+from payments.models import ManualTransfer, Payout
+from payments.services.bank import line_give_back
 from tests.consoles.world import member_client, page, staff_client
 from tests.factories import fresh, make_merchant
+from tests.factories.bank import FINANCE, receive
 from tests.factories.settlement import make_payout
 from tests.factories.story import MERCHANT, fresh_row, make_paid_group, pack
 
@@ -58,9 +60,17 @@ def test_an_acts_verb_is_one_of_the_table(act: type[Act], model: type[Stateful])
 
 
 def row_of(model: type[Stateful], group: OrderGroup) -> Stateful:
+    """A row of that model: of the group, of a merchant's, or of our account at the bank."""
+    if model is OrderGroup:
+        return group
+    if model is Order:
+        return group.orders.earliest("pk")
     if model is Payout:
         return make_payout(make_merchant())
-    return group if model is OrderGroup else group.orders.earliest("pk")
+    match = receive(700, "for nothing")
+    if model is ManualTransfer:
+        line_give_back(match_id=match.pk, reason="unknown", actor=FINANCE)
+    return model._default_manager.latest("pk")
 
 
 @pytest.mark.parametrize(("act", "model"), ACTS)

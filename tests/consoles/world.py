@@ -23,8 +23,11 @@ from inventory.services import stock_adjust
 from orders.models import Mail, Order, OrderGroup
 from orders.services.fulfil import order_acknowledge, order_ship
 from orders.services.refund import order_refund
+from payments.models import BankStatement, LineMatch, ManualTransfer
+from payments.services.bank import line_give_back
 from payments.services.payee import merchant_account_change
 from tests.factories import TESTER, fresh, make_user
+from tests.factories.bank import FINANCE, receive
 from tests.factories.settlement import IBAN, make_payout
 from tests.factories.story import (
     MERCHANT,
@@ -145,7 +148,12 @@ def platform_rows(*stalls: Stall) -> list[Model]:
     Alarm.objects.create(
         condition="S1", level="warn", count=1, first_seen_at=seen, last_seen_at=seen
     )
-    models = (OrderGroup, Alarm, Hook, OutboxStream, User)
+    match = receive(700, "for nothing")
+    line_give_back(match_id=match.pk, reason="unknown", actor=FINANCE)
+    models = (
+        *(OrderGroup, Alarm, Hook, OutboxStream, User),
+        *(BankStatement, LineMatch, ManualTransfer),
+    )
     return [row for stall in stalls for row in stall.rows] + [
         row for model in models for row in model._default_manager.all()[:2]
     ]

@@ -1,6 +1,6 @@
 """Statements of a bank, made up line by line, and taken in as the platform's staff would."""
 
-from django.db.models import F
+from django.db.models import F, Q, QuerySet
 
 from accounts.actors import Actor, Role
 from core import relay
@@ -8,7 +8,7 @@ from core.models import OutboxStream
 from core.money import Money
 from orders.models import OrderGroup
 from payments.models import Attempt, LineMatch, ManualTransfer
-from payments.services.bank import Imported, statement_import
+from payments.services.bank_import import Imported, statement_import
 from payments.services.transfer import transfer_send
 from tests.factories import fresh
 from tests.factories.money import fresh_row
@@ -64,14 +64,21 @@ def make_awaited(group: OrderGroup | None = None) -> tuple[OrderGroup, Attempt]:
 
 
 def settle_channel() -> None:
-    """Events to their consumers, and what they ask channels and the post for, until all is still."""
+    """Events to their consumers, then what they ask this channel and the post for, until all is still.
+
+    Other channels are left alone: nobody is there to answer.
+    """
     deliver_events()
-    while waiting := OutboxStream.objects.filter(
-        external=True, parked=False, last_seq__gt=F("delivered_seq")
-    ):
+    while waiting := list(_waiting()):
         for stream in waiting:
-            relay.deliver_external(stream.pk)
+            assert relay.deliver_external(stream.pk), stream.last_error
         deliver_events()
+
+
+def _waiting() -> QuerySet[OutboxStream]:
+    payments = Attempt.objects.filter(channel="bank_transfer").values("payment_id")
+    ours = Q(aggregate_type="channel", aggregate_id__in=payments) | Q(aggregate_type="mail")
+    return OutboxStream.objects.filter(ours, parked=False, last_seq__gt=F("delivered_seq"))
 
 
 def send(transfer: ManualTransfer, **fields: str) -> LineMatch:

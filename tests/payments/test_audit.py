@@ -9,11 +9,15 @@ from django.db import connection
 from core import clock
 from core.ids import new_id
 from core.models import Hook
-from payments.models import Attempt, ChannelRecord, ReconciliationRun
+from payments.models import Attempt, ChannelRecord, LineMatch, ReconciliationRun
+from payments.services.bank import line_match
+from payments.services.bank_import import statement_import
 from payments.services.day import day_certify
 from payments.services.difference import fee_legs
 from payments.services.ledger import post
 from tests.audit.faults_settlement import SETTLEMENT
+from tests.factories import TESTER
+from tests.factories.bank import FINANCE, line, statement
 from tests.factories.money import (
     accrue,
     in_command,
@@ -55,6 +59,10 @@ PLANTED = {
     " WHERE status = 'sent'",
     "payments_05_escrow": "UPDATE payments_ledgerentry SET order_id = order_id + 4096"
     " WHERE account_id = 'escrow:EUR' AND amount_minor < 0",
+    "payments_11_unapplied": "UPDATE payments_bankline SET amount_minor = amount_minor + 1",
+    "payments_12_lines": "UPDATE payments_linematch SET applied_minor = 1",
+    "payments_13_receipts_of_captures": "UPDATE payments_channelfact SET channel = 'bank_transfer'"
+    " WHERE kind = 'captured'",
     "payments_16_channel_fees": "UPDATE payments_channelrecord SET fee_minor = fee_minor + 1",
     "payments_17_certificates": "UPDATE payments_reconciliationtotal SET"
     " difference_minor = difference_minor + 1, channel_gross_minor = channel_gross_minor + 1",
@@ -90,11 +98,19 @@ def _books() -> None:
     accrue(payment, 300, share=1)
     say_of_refund(make_sent_refund(payment, 500), "refund_failed")
     request_refund(payment, 100)
+    take_line()
+
+
+def take_line() -> None:
+    """Money at the bank that nobody knows."""
+    content = statement(line(700, "for nothing"))
+    statement_import(name="a.csv", content=content, actor=FINANCE)
+    line_match(match_id=LineMatch.objects.get().pk, actor=TESTER)
 
 
 @pytest.mark.usefixtures("_books")
 def test_good_books_break_nothing() -> None:
-    assert len(MINE) == 26
+    assert len(MINE) == 30
     assert broken() == []
 
 

@@ -4,6 +4,7 @@ from datetime import date
 
 import pytest
 
+from payments import bank_files
 from payments.bank_files import LARGEST_BYTES, Unreadable, read
 from payments.bank_files.rows import Row
 from tests.factories.bank import HEADER, OUR_IBAN, SENDERS_IBAN, line, statement
@@ -135,21 +136,21 @@ BROKEN = [
     ("a wrong IBAN", statement(line(1, iban="DE12")), "line 2, column 7: iban is no IBAN"),
     ("a long text", statement(line(1, "x" * 1001)), "line 2, column 8: text is longer than 1000"),
     ("a NUL", statement(line(1, "a\0b")), "line 2, column"),
-    ("an open quote", statement('"x'), "line 3, column 1: unexpected end of data"),
+    ("an open quote", statement('"x'), "line 2, column 1: unexpected end of data"),
     ("other bytes", statement(line(1)) + b"\xff", "line 3, column 1: this is not UTF-8"),
     ("too large", b"x" * (LARGEST_BYTES + 1), "line 1, column 1: the file is larger than 5 MiB"),
     ("another document", b"<a/>", "line 1, column 1: this is no CAMT.053 statement"),
     ("no document", b"<Document>", "line 1, column 11: no element found"),
-    ("entities", LAUGHS, "line 1, column 12: a document type is not allowed"),
+    ("entities", LAUGHS, "line 1, column 13: a document type is not allowed"),
     ("a deep one", b"<a>" * 99, "line 1, column 121: elements are nested too deep"),
     (
         "no direction",
         camt(entry(way="BOTH")),
-        "line 5, column 39: CdtDbtInd is neither CRDT nor DBIT",
+        "line 5, column 36: CdtDbtInd is neither CRDT nor DBIT",
     ),
     ("no amount", camt(entry(amount="")), "line 5, column 10: amount is none of EUR: format"),
     ("no reference of the bank", camt(entry(ref="")), "bank_ref is empty"),
-    ("no account of ours", camt(entry(), account=""), "line 4, column 32: account is no IBAN"),
+    ("no account of ours", camt(entry(), account=""), "line 4, column 29: account is no IBAN"),
     (
         "a sum that is none",
         camt(entry(parts=part("5.00") + part("5.00"))),
@@ -165,6 +166,14 @@ def test_what_is_wrong_is_told_with_its_place(content: bytes, told: str) -> None
     with pytest.raises(Unreadable) as raised:
         read(content)
     assert told in str(raised.value)
+
+
+def test_a_file_of_too_many_lines_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bank_files, "MOST_ROWS", 2)
+    for content in (statement(*[line(1)] * 3), camt(*[entry()] * 3)):
+        with pytest.raises(Unreadable, match="more than 2 lines"):
+            read(content)
+    assert len(read(statement(line(1), line(2)))) == 2
 
 
 def test_all_that_is_wrong_is_told() -> None:

@@ -8,7 +8,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from accounts.actors import Actor, Role
 from core.errors import DomainError
-from payments.services.bank import statement_import
+from payments.services.bank_import import statement_import
 
 
 class Command(BaseCommand):
