@@ -258,8 +258,8 @@ invariant(
     """,
 )
 invariant(
-    "P06",
-    "payments_06_split",
+    "P18",
+    "payments_18_split",
     "what is left of a completed order is its merchant's and the house's, and of nothing no part",
     """
     WITH held AS (

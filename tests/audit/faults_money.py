@@ -269,9 +269,9 @@ BOOK = {
             " WHERE account_id = 'refunds_in_flight:EUR' AND amount_minor > 0",
         ),
     ],
-    "payments_06_split": [
+    "payments_18_split": [
         fault(
-            "P06 a merchant's money that went to the channel",
+            "P18 a merchant's money that went to the channel",
             "UPDATE payments_ledgerentry SET account_id = 'channel_clearing:EUR'"
             " WHERE account_id = 'merchant_payable:EUR' AND order_id = {completed_order1}",
         ),
