@@ -280,7 +280,7 @@ def _is_money_told(group: OrderGroup, lines: Iterable[list[OrderLine]]) -> bool:
     """False where all that was promised was taken, or nothing was: then there is nothing to tell."""
     if group.payment_summary == OrderGroup.PaymentSummary.PAID:
         return any(line.cancelled_quantity for part in lines for line in part)
-    return group.status == states.PAID
+    return bool(group.status == states.PAID)
 
 
 def _sum(moneys: Iterable[MoneyOfReference]) -> MoneyOfReference:
