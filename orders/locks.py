@@ -1,7 +1,7 @@
 """The global lock order, and the locks on the story's own rows.
 
     cart → group → orders by id → cancel requests → payments → attempts → captures → refunds
-    → store credit → shipments → returns → vouchers → reservations (each by id) → outbox streams
+    → chargebacks → store credit → shipments → returns → vouchers → reservations (each by id) → outbox streams
     → stock rows by id, last, and then commit
 
 Everyone takes what they need in this order and skips what they do not need. `payments/locks.py`,

@@ -11,11 +11,11 @@ from core.states import STAYS, Edge, Machine, State
 from delivery.states import SHIPMENT
 from inventory.states import RESERVATION
 from orders.states import CANCEL_REQUEST, GROUP, ORDER, RETURN
-from payments.states import ATTEMPT, CAPTURE, PAYMENT, REFUND
+from payments.states import ATTEMPT, CAPTURE, CHARGEBACK, PAYMENT, REFUND
 
 MACHINES = (
     *(GROUP, ORDER, PAYMENT, ATTEMPT, CAPTURE, RESERVATION, SHIPMENT),
-    *(CANCEL_REQUEST, REFUND, RETURN),
+    *(CANCEL_REQUEST, REFUND, CHARGEBACK, RETURN),
 )
 
 OPENING = """\

@@ -120,11 +120,13 @@ invariant(
           SELECT 'capture', id, payment_id, currency FROM payments_capture
           UNION ALL
           SELECT 'fact', fact.id,
-                 coalesce(attempt.payment_id, capture.payment_id, refund.payment_id), fact.currency
+                 coalesce(attempt.payment_id, capture.payment_id, refund.payment_id,
+                          chargeback.payment_id), fact.currency
           FROM payments_channelfact fact
           LEFT JOIN payments_attempt attempt ON attempt.id = fact.attempt_id
           LEFT JOIN payments_capture capture ON capture.id = fact.capture_id
           LEFT JOIN payments_refund refund ON refund.id = fact.refund_id
+          LEFT JOIN payments_chargeback chargeback ON chargeback.id = fact.chargeback_id
          ) AS said ON said.payment_id = payment.id
     WHERE said.currency <> payment.currency
     """,
@@ -283,7 +285,7 @@ invariant(
     "until an order completes, escrow holds what is left of its captured share, and never less than 0",
     """
     SELECT order_id, coalesce(held.minor, 0) AS held_minor, coalesce(booked.minor, 0) AS booked_minor
-    FROM (SELECT order_id, sum(captured_minor - refunded_minor) AS minor
+    FROM (SELECT order_id, sum(captured_minor - refunded_minor - charged_back_minor) AS minor
           FROM payments_paymentshare GROUP BY order_id) AS held
     FULL JOIN (SELECT entry.order_id, -sum(entry.amount_minor) AS minor
                FROM payments_ledgerentry entry
@@ -321,5 +323,53 @@ invariant(
     LEFT JOIN payments_creditentry entry ON entry.refund_id = refund.id
     WHERE refund.destination = 'store_credit' AND refund.status = 'succeeded'
     GROUP BY refund.id HAVING refund.amount_minor <> coalesce(sum(entry.amount_minor), 0)
+    """,
+)
+invariant(
+    "P07",
+    "payments_07_chargebacks",
+    "chargebacks are what channels say, counted once, booked once, and undone where they were won",
+    """
+    SELECT 'state' AS what, id, status AS stands, outcome AS should
+    FROM (SELECT chargeback.id, chargeback.status,
+                 CASE WHEN bool_or(kind = 'chargeback_won') THEN 'won'
+                      WHEN bool_or(kind = 'chargeback_lost') THEN 'lost' ELSE 'opened' END
+                 AS outcome
+          FROM payments_chargeback chargeback
+          LEFT JOIN payments_channelfact fact ON fact.chargeback_id = chargeback.id
+          GROUP BY chargeback.id) AS said
+    WHERE status <> outcome
+    UNION ALL
+    SELECT 'parts', chargeback.id, (chargeback.amount_minor - chargeback.loss_minor)::text,
+           coalesce(sum(part.amount_minor), 0)::text
+    FROM payments_chargeback chargeback
+    LEFT JOIN payments_chargebackshare part ON part.chargeback_id = chargeback.id
+    GROUP BY chargeback.id
+    HAVING chargeback.amount_minor - chargeback.loss_minor <> coalesce(sum(part.amount_minor), 0)
+    UNION ALL
+    SELECT 'share', share.id, share.charged_back_minor::text, coalesce(sum(part.amount_minor), 0)::text
+    FROM payments_paymentshare share
+    LEFT JOIN payments_chargeback chargeback ON chargeback.payment_id = share.payment_id
+         AND chargeback.status <> 'won'
+    LEFT JOIN payments_chargebackshare part ON part.chargeback_id = chargeback.id
+         AND part.order_id = share.order_id
+    GROUP BY share.id HAVING share.charged_back_minor <> coalesce(sum(part.amount_minor), 0)
+    UNION ALL
+    SELECT 'payment', payment.id, payment.charged_back_minor::text,
+           sum(share.charged_back_minor)::text
+    FROM payments_payment payment
+    JOIN payments_paymentshare share ON share.payment_id = payment.id
+    GROUP BY payment.id HAVING payment.charged_back_minor <> sum(share.charged_back_minor)
+    UNION ALL
+    SELECT 'book', chargeback.id, coalesce(sum(entry.amount_minor), 0)::text,
+           CASE chargeback.status WHEN 'won' THEN '0' ELSE (-chargeback.amount_minor)::text END
+    FROM payments_chargeback chargeback
+    LEFT JOIN payments_ledgertransaction posting ON posting.shard_key = chargeback.shard_key
+         AND posting.ref = 'chargeback:' || chargeback.id
+    LEFT JOIN payments_ledgerentry entry ON entry.transaction_id = posting.id
+         AND entry.account_id = 'channel_clearing:' || chargeback.currency
+    GROUP BY chargeback.id
+    HAVING coalesce(sum(entry.amount_minor), 0)
+           <> CASE chargeback.status WHEN 'won' THEN 0 ELSE -chargeback.amount_minor END
     """,
 )

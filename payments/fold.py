@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 AUTHORISED, CAPTURED, CLOSED, FAILED = "authorised", "captured", "closed", "failed"
 CAPTURE_FAILED = "capture_failed"
+CHARGEBACK_WON, CHARGEBACK_LOST = "chargeback_won", "chargeback_lost"
 REFUND_SUCCEEDED, REFUND_FAILED = "refund_succeeded", "refund_failed"
 
 # Of several statements the strongest decides: money that moved, then what can't move any more.
@@ -48,6 +49,13 @@ def refund_verb(kinds: Collection[str]) -> str:
     if REFUND_SUCCEEDED in kinds:
         return "succeed"
     return "fail" if REFUND_FAILED in kinds else ""
+
+
+def chargeback_verb(kinds: Collection[str]) -> str:
+    """Likewise of a chargeback: what was won is won, and nothing is decided before it is said."""
+    if CHARGEBACK_WON in kinds:
+        return "win"
+    return "lose" if CHARGEBACK_LOST in kinds else ""
 
 
 def tally(statements: Iterable[tuple[str, str, int]]) -> Tally:

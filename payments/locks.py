@@ -1,4 +1,4 @@
-"""The locks on money: payments, attempts, captures, refunds, then store credit (`orders/locks.py`).
+"""The locks on money: payments, attempts, captures, refunds, chargebacks, store credit (`orders/locks.py`).
 
 Whatever happens to an attempt or a refund happens under its payment's lock, which is taken first. A
 payment by store credit comes into being under its group's lock, and changes behind the lock of the
@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy as _
 from core.errors import NotFound
 from core.ids import gene_of
 from core.locks import locked, require_locked
-from payments.models import Attempt, Capture, CreditAccount, Payment, Refund
+from payments.models import Attempt, Capture, Chargeback, CreditAccount, Payment, Refund
 
 
 def lock_payments(*, reference: int) -> list[Payment]:
@@ -26,6 +26,18 @@ def lock_payments_of(references: Collection[int]) -> list[Payment]:
     found = locked(Payment.objects.filter(reference__in=references, shard_key__in=shard_keys))
     _lock_accounts_of(found)
     return found
+
+
+def lock_chargeback(*, attempt: Attempt, channel_ref: str) -> Chargeback | None:
+    """The dispute of a locked attempt's money that has this reference, locked; None so far."""
+    require_locked(attempt)
+    rows = Chargeback.objects.filter(
+        attempt=attempt, channel_ref=channel_ref, shard_key=attempt.shard_key
+    )
+    for chargeback in locked(rows):
+        chargeback.payment, chargeback.attempt = attempt.payment, attempt
+        return chargeback
+    return None
 
 
 def lock_credit_beside(attempt: Attempt) -> Payment | None:

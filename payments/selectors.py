@@ -13,6 +13,7 @@ from core.ids import gene_of
 from payments.channels.base import CaptureAt, slow_channels
 from payments.models import (
     Attempt,
+    ChargebackShare,
     CreditAccount,
     CreditEntry,
     LedgerEntry,
@@ -69,10 +70,16 @@ def refundable_minor(payment: Payment, order_id: int) -> int:
     shares = PaymentShare.objects.filter(
         payment=payment, order_id=order_id, shard_key=payment.shard_key
     )
-    left: int = shares.aggregate(left=Sum(F("captured_minor") - F("refunded_minor"), default=0))[
-        "left"
-    ]
-    return left
+    return sum(share.left_minor for share in shares)
+
+
+def disputed_orders(order_ids: Iterable[int]) -> set[int]:
+    """Those of the orders about whose money a dispute is open."""
+    ids = list(order_ids)
+    shares = ChargebackShare.objects.filter(
+        order_id__in=ids, shard_key__in={gene_of(id_) for id_ in ids}, chargeback__status="opened"
+    )
+    return set(shares.values_list("order_id", flat=True))
 
 
 def is_secured(reference: int) -> bool:
@@ -100,6 +107,18 @@ def credit_minor(*, customer_id: int, shard_key: int, currency: str) -> int:
         customer=customer_id, shard_key=shard_key, currency=currency
     )
     return rows.values_list("balance_minor", flat=True).first() or 0
+
+
+def credit_spent_minor(reference: int) -> int:
+    """What of an order group is paid with store credit, while that is not released."""
+    spent = Payment.objects.filter(
+        reference=reference,
+        shard_key=gene_of(reference),
+        tender=Payment.Tender.STORE_CREDIT,
+        status="captured",
+    )
+    minor: int = spent.aggregate(minor=Sum("captured_minor", default=0))["minor"]
+    return minor
 
 
 def credits_of(*, customer_id: int, shard_key: int) -> list[CreditAccount]:

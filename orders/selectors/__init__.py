@@ -4,11 +4,13 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 from django.conf import settings
+from django.db.models import Exists, OuterRef
 
 from accounts.models import Customer
 from core import clock
 from orders import states
 from orders.models import CancelRequest, Order, OrderGroup, OrderLine
+from payments.models import ChargebackShare
 
 
 def overdue(group: OrderGroup, moment: datetime) -> bool:
@@ -36,8 +38,12 @@ def due_request_ids(*, most: int) -> list[int]:
 
 
 def completable_order_ids(*, most: int) -> list[int]:
-    """Delivered orders whose return window is over."""
+    """Delivered orders whose return window is over and whose money nobody disputes."""
     due = Order.objects.filter(status=states.DELIVERED, return_until__lte=clock.now())
+    disputed = ChargebackShare.objects.filter(
+        order_id=OuterRef("pk"), shard_key=OuterRef("shard_key"), chargeback__status="opened"
+    )
+    due = due.exclude(Exists(disputed))
     return list(due.order_by("return_until", "id").values_list("id", flat=True)[:most])
 
 

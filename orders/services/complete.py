@@ -13,6 +13,7 @@ from orders.locks import lock_order
 from orders.models import Order
 from orders.selectors import completable_order_ids
 from payments.locks import lock_payments
+from payments.selectors import disputed_orders
 from payments.services.settlement import order_accrue
 
 SCAN_ORDERS = 200
@@ -24,7 +25,7 @@ def order_complete(*, order_id: int, actor: Actor) -> Order:
 
     The commission was frozen at placing. Quiet when it is completed.
     Locks group, order, payments. Emits `order.completed`.
-    Raises Conflict `state.conflict`, `order.window_open`.
+    Raises Conflict `state.conflict`, `order.window_open`, `order.chargeback_open`.
     """
     group, order = lock_order(order_id)
     if order.status == states.COMPLETED:
@@ -37,6 +38,13 @@ def order_complete(*, order_id: int, actor: Actor) -> Order:
             state=order.status,
         )
     payments = lock_payments(reference=group.id)
+    if disputed_orders([order.id]):
+        raise Conflict(
+            "order.chargeback_open",
+            _("The buyer's bank has taken this money back. Wait until that is decided."),
+            id=str(order.id),
+            state=order.status,
+        )
     fire(order, verb="complete", actor=actor)
     order_accrue(
         order_id=order.id,

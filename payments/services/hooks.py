@@ -17,6 +17,7 @@ from core.models import Hook
 from core.outbox import Postpone
 from payments.locks import lock_attempt, lock_refund
 from payments.models import ChannelFact
+from payments.services.chargeback import chargeback_tell
 from payments.services.collect import attempt_tell
 from payments.services.facts import Said
 from payments.services.refund import refund_tell
@@ -30,7 +31,12 @@ KINDS = {
     "payment.closed": Kind.CLOSED,
     "refund.succeeded": Kind.REFUND_SUCCEEDED,
     "refund.failed": Kind.REFUND_FAILED,
+    "chargeback.opened": Kind.CHARGEBACK_OPENED,
+    "chargeback.won": Kind.CHARGEBACK_WON,
+    "chargeback.lost": Kind.CHARGEBACK_LOST,
 }
+# A dispute's key is that of the payment that it is about; its reference names the dispute.
+DISPUTES = (Kind.CHARGEBACK_OPENED, Kind.CHARGEBACK_WON, Kind.CHARGEBACK_LOST)
 # A notice may be faster than our own commit; after this it is about nothing of ours.
 PATIENCE = timedelta(minutes=10)
 PAUSE_SECONDS = 5
@@ -90,6 +96,8 @@ def _take(hook: Hook) -> Hook.State:
     actor = Actor(Role.CHANNEL, hook.channel)
     if notice.is_about_refund:
         refund_tell(refund=lock_refund(notice.object_id), said=notice.said, actor=actor)
+    elif notice.said.kind in DISPUTES:
+        chargeback_tell(attempt=lock_attempt(notice.object_id), said=notice.said, actor=actor)
     else:
         attempt_tell(attempt=lock_attempt(notice.object_id), said=notice.said, actor=actor)
     return Hook.State.PROCESSED

@@ -34,7 +34,7 @@ def order_accrue(
     by them a later refund knows what the commission was taken of. None where nothing is left.
     """
     shares = list(PaymentShare.objects.filter(payment__in=payments, order_id=order_id))
-    left_minor = sum(share.captured_minor - share.refunded_minor for share in shares)
+    left_minor = sum(share.left_minor for share in shares)
     if not left_minor:
         return None
     goods_minor = max(0, left_minor - delivery_minor)

@@ -28,6 +28,7 @@ HEADS = {
     "payment": "payments_payment",
     "attempt": "payments_attempt",
     "refund": "payments_refund",
+    "chargeback": "payments_chargeback",
     "reservation": "inventory_reservation",
     "shipment": "delivery_shipment",
 }

@@ -165,6 +165,11 @@ CHANNELS = {
             "UPDATE payments_paymentshare SET refunded_minor = 1"
             " WHERE payment_id = {pending_payment}",
         ),
+        fault(
+            "P01d credit spent on nothing",
+            "UPDATE payments_creditentry SET payment_id = NULL WHERE kind = 'spent'",
+            also="I10",
+        ),
     ],
     "payments_02_fold": [
         fault("P02 a refusal not heeded", said("failed", "promised")),
@@ -259,7 +264,7 @@ BOOK = {
             WHERE transaction_id IN (
                 SELECT id FROM payments_ledgertransaction WHERE kind = 'refund')
             """,
-            also="I09 P04",
+            also="I09 P04 P06",
         ),
     ],
     "payments_04_in_flight": [
@@ -267,6 +272,37 @@ BOOK = {
             "P04 a refund that the book has in flight for ever",
             "UPDATE payments_ledgerentry SET account_id = 'merchant_payable:EUR'"
             " WHERE account_id = 'refunds_in_flight:EUR' AND amount_minor > 0",
+        ),
+    ],
+    "payments_07_chargebacks": [
+        fault(
+            "P07 a dispute that was won and is counted as lost",
+            "UPDATE payments_channelfact SET kind = 'chargeback_lost' WHERE kind = 'chargeback_won'",
+        ),
+        fault(
+            "P07b a dispute booked under another name",
+            "UPDATE payments_ledgertransaction SET ref = ref || '0' WHERE kind = 'chargeback'",
+        ),
+        fault(
+            "P07c a dispute of more than its parts",
+            "UPDATE payments_chargeback SET amount_minor = amount_minor + 1 WHERE status = 'lost'",
+        ),
+    ],
+    "payments_06_credit": [
+        fault(
+            "P06 credit from nowhere",
+            "UPDATE payments_creditaccount SET balance_minor = balance_minor + 1"
+            " WHERE balance_minor > 0",
+        ),
+        fault(
+            "P06b a refund that never became credit",
+            "UPDATE payments_creditentry SET refund_id = NULL, payment_id = NULL"
+            " WHERE refund_id IS NOT NULL",
+        ),
+        fault(
+            "P06c credit that the book does not owe",
+            "UPDATE payments_ledgerentry SET account_id = 'goodwill:EUR'"
+            " WHERE account_id = 'store_credit:EUR' AND amount_minor > 0",
         ),
     ],
     "payments_05_escrow": [

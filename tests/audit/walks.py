@@ -23,19 +23,22 @@ from payments.models import Attempt, Refund
 from payments.services.collect import attempt_answer_record
 from payments.services.refund import refund_retry, refund_send
 from tests.factories import TESTER
-from tests.factories.money import say, say_of_refund
+from tests.factories.money import dispute, say, say_of_refund
 from tests.factories.parcels import scan
 from tests.factories.story import (
     BUYER,
     CHANNEL,
     MERCHANT,
+    attempt_beside,
     capture,
+    issue_credit,
     make_stocked_sku,
     pack,
     payment_of,
     place,
     ship,
     start_payment,
+    start_with_credit,
 )
 
 PAST_RETURN_WINDOW = timedelta(days=15)
@@ -58,6 +61,8 @@ def walk() -> dict[str, int]:
         "packing": partly_shipped(goods),
         "reduced": reduced(goods),
         "asked": asked(goods),
+        "credited": credited(goods),
+        "disputed": disputed(goods),
         "paid": paid(goods),
         "promised": promised(goods),
         "pending": placed(goods),
@@ -211,6 +216,30 @@ def asked(goods: Goods) -> OrderGroup:
     order = pack(group.orders.order_by("id")[0])
     one = {order.lines.get().id: 1}
     cancel_request_open(order_id=order.id, reason="too many", actor=BUYER, quantities=one)
+    return group
+
+
+def credited(goods: Goods) -> OrderGroup:
+    """Paid in part with store credit, after a try that failed; one order is called off."""
+    group = placed(goods)
+    issue_credit(group, 1500)
+    say(attempt_beside(start_with_credit(group, 1500)), "failed")
+    capture(attempt_beside(start_with_credit(group, 1001)))
+    come_to_rest()
+    order_cancel(order_id=group.orders.order_by("id")[0].id, actor=MERCHANT, reason="broken")
+    come_to_rest()
+    return group
+
+
+def disputed(goods: Goods) -> OrderGroup:
+    """The buyer's bank takes a part back for good, and another one for a time."""
+    group = paid(goods)
+    attempt = payment_of(group).attempts.get()
+    for kind in ("opened", "lost"):
+        dispute(attempt, kind, f"lost_{attempt.id}", amount_minor=1001)
+    for kind in ("won", "opened"):
+        dispute(attempt, kind, f"won_{attempt.id}", amount_minor=500)
+    come_to_rest()
     return group
 
 
