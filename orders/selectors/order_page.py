@@ -81,6 +81,8 @@ class Back:
     @property
     def word(self) -> str:
         """How it stands."""
+        if self.refund.is_to_credit and self.refund.status == "succeeded":
+            return str(_("is back as store credit"))
         return str(words.REFUND[self.refund.status][0])
 
     @property

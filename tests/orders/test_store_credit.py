@@ -2,15 +2,19 @@
 
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from uuid import uuid4
 
 import pytest
 from django.db import connection
+from django.test import Client
 
 from core import clock
 from core.errors import Conflict, Denied, DomainError, Invalid
+from orders.links import link_path
 from orders.models import OrderGroup
 from orders.services.cancel import order_cancel, order_group_cancel
 from orders.services.expire import order_group_expire
+from orders.services.mail import mail_write
 from orders.services.pay import payment_start_with_credit
 from payments.models import Attempt, PaymentShare, Refund
 from payments.selectors import balance_minor, credit_minor
@@ -389,3 +393,23 @@ def test_groups_of_one_customer_do_not_spend_the_same_credit() -> None:
     assert ends == ["credit.short"] * 6 + ["spent"] * 2
     assert left(groups[0]) == 500
     clean()
+
+
+def test_the_mail_and_the_orders_page_say_that_it_is_store_credit() -> None:
+    group = two_orders()
+    issue_credit(group, TOTAL)
+    start_with_credit(group, TOTAL)
+    deliver_events()
+    order = group.orders.order_by("number")[0]
+    order_cancel(order_id=order.pk, actor=MERCHANT, reason="sold out")
+    refund = Refund.objects.get()
+    [mail] = mail_write(
+        event_id=uuid4(),
+        template="refund_sent",
+        group_id=group.pk,
+        object_id=refund.pk,
+        actor=TESTER,
+    )
+    assert "It is store credit now" in mail.text
+    assert "Your bank" not in mail.text
+    assert "is back as store credit" in Client().get(link_path(group)).content.decode()
