@@ -286,6 +286,7 @@ invariant(
             _orphans("capture", "payments_capture", "order_id", "order"),
             _orphans("refund", "payments_refund", "reference", "order", "ordergroup"),
             _orphans("refund share", "payments_refundshare", "order_id", "order"),
+            _orphans("chargeback share", "payments_chargebackshare", "order_id", "order"),
             _orphans("ledger entry", "payments_ledgerentry", "order_id", "order"),
             _orphans("reservation", "inventory_reservation", "reference", "orderline"),
             _orphans("stock movement", "inventory_stockmovement", "reference", "orderline"),

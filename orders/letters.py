@@ -292,6 +292,7 @@ def _refunded(matter: Matter) -> Context:
     return {
         "order": None if whole else matter.order(refund.reference),
         "refunded": amount(refund.amount_minor, refund.currency),
+        "is_credit": refund.is_to_credit,
         "is_late": matter.group.status in states.GROUP.in_chapter("ended"),
     }
 

@@ -1,8 +1,9 @@
 """The global lock order, and the locks on the story's own rows.
 
     cart → group → orders by id → cancel requests → payments → attempts → captures → refunds
-    → transfers by hand → lines of statements → store credit → differences → shipments → returns
-    → vouchers → merchants → statements → payouts → reservations (each by id) → outbox streams
+    → chargebacks → transfers by hand → lines of statements → store credit → differences → shipments
+    → returns → vouchers → merchants → statements → payouts → reservations (each by id)
+    → outbox streams
     → stock rows by id, last, and then commit
 
 Everyone takes what they need in this order and skips what they do not need. `payments/locks.py`,

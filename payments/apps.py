@@ -8,6 +8,7 @@ class PaymentsConfig(AppConfig):
         from payments import (  # noqa: F401 they register themselves
             audit,
             audit_bank,
+            audit_split,
             handlers,
             monitor,
             settlement_audit,

@@ -27,9 +27,7 @@ COME = """
            sum(fact.amount_minor) AS minor
     FROM payments_channelfact fact
     LEFT JOIN payments_attempt attempt ON attempt.id = fact.attempt_id
-         AND attempt.shard_key = fact.shard_key
     LEFT JOIN payments_capture capture ON capture.id = fact.capture_id
-         AND capture.shard_key = fact.shard_key
     WHERE fact.kind = 'captured' GROUP BY 1
     UNION ALL
     SELECT payment_id, -sum(amount_minor) FROM payments_creditentry
@@ -130,11 +128,13 @@ invariant(
           SELECT 'capture', id, payment_id, currency FROM payments_capture
           UNION ALL
           SELECT 'fact', fact.id,
-                 coalesce(attempt.payment_id, capture.payment_id, refund.payment_id), fact.currency
+                 coalesce(attempt.payment_id, capture.payment_id, refund.payment_id,
+                          chargeback.payment_id), fact.currency
           FROM payments_channelfact fact
           LEFT JOIN payments_attempt attempt ON attempt.id = fact.attempt_id
           LEFT JOIN payments_capture capture ON capture.id = fact.capture_id
           LEFT JOIN payments_refund refund ON refund.id = fact.refund_id
+          LEFT JOIN payments_chargeback chargeback ON chargeback.id = fact.chargeback_id
          ) AS said ON said.payment_id = payment.id
     WHERE said.currency <> payment.currency
     """,
@@ -340,7 +340,7 @@ invariant(
     "until an order completes, escrow holds what is left of its captured share, and never less than 0",
     """
     SELECT order_id, coalesce(held.minor, 0) AS held_minor, coalesce(booked.minor, 0) AS booked_minor
-    FROM (SELECT order_id, sum(captured_minor - refunded_minor) AS minor
+    FROM (SELECT order_id, sum(captured_minor - refunded_minor - charged_back_minor) AS minor
           FROM payments_paymentshare GROUP BY order_id) AS held
     FULL JOIN (SELECT entry.order_id, -sum(entry.amount_minor) AS minor
                FROM payments_ledgerentry entry
@@ -384,62 +384,5 @@ invariant(
     FROM payments_reconciliationday certificate
     JOIN payments_reconciliationtotal total ON total.certificate_id = certificate.id
     WHERE certificate.is_level AND total.difference_minor <> 0
-    """,
-)
-invariant(
-    "P06",
-    "payments_06_credit",
-    "store credit is the sum of its entries, each booked, and what the book owes to customers",
-    """
-    SELECT 'balance' AS what, account.id::text AS subject, account.balance_minor AS minor,
-           coalesce(sum(entry.amount_minor), 0) AS entries_minor
-    FROM payments_creditaccount account
-    LEFT JOIN payments_creditentry entry ON entry.account_id = account.id
-    GROUP BY account.id HAVING account.balance_minor <> coalesce(sum(entry.amount_minor), 0)
-    UNION ALL
-    SELECT 'book', currency, coalesce(booked.minor, 0), coalesce(owed.minor, 0)
-    FROM (SELECT account.currency, -sum(entry.amount_minor) AS minor
-          FROM payments_ledgerentry entry
-          JOIN payments_ledgeraccount account ON account.id = entry.account_id
-          WHERE account.code = 'store_credit' GROUP BY account.currency) AS booked
-    FULL JOIN (SELECT currency, sum(balance_minor) AS minor FROM payments_creditaccount
-               GROUP BY currency) AS owed USING (currency)
-    WHERE coalesce(booked.minor, 0) <> coalesce(owed.minor, 0)
-    UNION ALL
-    SELECT 'refund', refund.id::text, refund.amount_minor, coalesce(sum(entry.amount_minor), 0)
-    FROM payments_refund refund
-    LEFT JOIN payments_creditentry entry ON entry.refund_id = refund.id
-    WHERE refund.destination = 'store_credit' AND refund.status = 'succeeded'
-    GROUP BY refund.id HAVING refund.amount_minor <> coalesce(sum(entry.amount_minor), 0)
-    """,
-)
-invariant(
-    "P18",
-    "payments_18_split",
-    "what is left of a completed order is its merchant's and the house's, and of nothing no part",
-    """
-    WITH held AS (
-        SELECT entry.order_id, account.code, -sum(entry.amount_minor) AS minor
-        FROM payments_ledgerentry entry
-        JOIN payments_ledgeraccount account ON account.id = entry.account_id
-        JOIN payments_ledgertransaction posting ON posting.id = entry.transaction_id
-             AND posting.shard_key = entry.shard_key
-        WHERE entry.order_id IS NOT NULL AND (account.code = 'escrow'
-           OR (account.code IN ('merchant_payable', 'commission_income', 'tax_payable',
-                                'voucher_cost')
-               AND posting.kind IN ('completion', 'refund_approved', 'refund_failed')))
-        GROUP BY entry.order_id, account.code),
-    share AS (
-        SELECT order_id, sum(captured_minor - refunded_minor) AS left_minor,
-               sum(refunded_minor) AS refunded_minor
-        FROM payments_paymentshare GROUP BY order_id)
-    SELECT share.order_id, share.left_minor, coalesce(sum(held.minor), 0) AS held_minor
-    FROM share
-    JOIN payments_ledgertransaction completion
-         ON completion.kind = 'completion' AND completion.ref = 'order:' || share.order_id
-    LEFT JOIN held ON held.order_id = share.order_id
-    GROUP BY share.order_id, share.left_minor, share.refunded_minor
-    HAVING coalesce(sum(held.minor), 0) <> share.left_minor
-        OR (share.left_minor = 0 AND share.refunded_minor > 0 AND bool_or(held.minor <> 0))
     """,
 )

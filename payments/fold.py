@@ -50,6 +50,13 @@ def refund_verb(kinds: Collection[str]) -> str:
     return "fail" if Kind.REFUND_FAILED in kinds else ""
 
 
+def chargeback_verb(kinds: Collection[str]) -> str:
+    """Likewise of a chargeback: what was won is won, and nothing is decided before it is said."""
+    if Kind.CHARGEBACK_WON in kinds:
+        return "win"
+    return "lose" if Kind.CHARGEBACK_LOST in kinds else ""
+
+
 def tally(statements: Iterable[tuple[str, str, int]]) -> Tally:
     """Sums of (kind, reference, minor units); one reference moves its money once."""
     moved = {(kind, reference): minor for kind, reference, minor in statements}

@@ -33,7 +33,9 @@ from payments.models import (
     ReconciliationRun,
 )
 
-MOVES_MONEY = (ChannelFact.Kind.CAPTURED, ChannelFact.Kind.REFUND_SUCCEEDED)
+BRINGS_MONEY = (ChannelFact.Kind.CAPTURED, ChannelFact.Kind.CHARGEBACK_WON)
+TAKES_MONEY = (ChannelFact.Kind.REFUND_SUCCEEDED, ChannelFact.Kind.CHARGEBACK_OPENED)
+MOVES_MONEY = (*BRINGS_MONEY, *TAKES_MONEY)
 LIST_EVERY, JUST_NOW = timedelta(hours=1), timedelta(minutes=1)
 # A day is closed that long after its end, and looked for that many days back.
 LATE_ROWS = timedelta(minutes=30)
@@ -52,12 +54,12 @@ BOOKED = """
         SELECT id, shard_key, kind, ref FROM payments_channelrecord
         WHERE channel = %(channel)s AND at >= %(begin)s AND at < %(end)s
     ), told AS (
-        SELECT fact.id, fact.shard_key, fact.kind, fact.channel_ref AS ref
+        SELECT fact.id, fact.shard_key, fact.kind, fact.channel_ref AS ref, fact.chargeback_id
         FROM payments_channelfact fact
         JOIN listed ON listed.kind = fact.kind AND listed.ref = fact.channel_ref
         WHERE fact.channel = ANY (%(channels)s)
         UNION ALL
-        SELECT fact.id, fact.shard_key, fact.kind, fact.channel_ref
+        SELECT fact.id, fact.shard_key, fact.kind, fact.channel_ref, fact.chargeback_id
         FROM payments_channelfact fact
         WHERE fact.channel = ANY (%(channels)s) AND fact.kind = ANY (%(kinds)s)
           AND fact.at >= %(begin)s AND fact.at < %(end)s
@@ -68,7 +70,11 @@ BOOKED = """
     ), posted AS (
         SELECT shard_key, kind, ref, id AS fact_id, 'fact:' || id AS posting_ref,
                ARRAY['capture', 'refund'] AS posting_kinds, 1 AS gross, 0 AS fee
-        FROM told
+        FROM told WHERE chargeback_id IS NULL
+        UNION ALL
+        SELECT shard_key, kind, ref, id, 'chargeback:' || chargeback_id,
+               ARRAY[CASE kind WHEN 'chargeback_opened' THEN 'chargeback' ELSE kind END], 1, 0
+        FROM told WHERE chargeback_id IS NOT NULL
         UNION ALL
         SELECT shard_key, kind, ref, NULL, 'record:' || id, ARRAY['channel_fee'], 0, -1 FROM listed
         UNION ALL
@@ -121,7 +127,7 @@ class Suggestion:
 
 def signed(kind: str, amount_minor: int) -> int:
     """What a movement does to the channel's account."""
-    return amount_minor if kind == ChannelFact.Kind.CAPTURED else -amount_minor
+    return amount_minor if kind in BRINGS_MONEY else -amount_minor
 
 
 def booked_rows(channel: str, day: date) -> list[Row]:
@@ -173,7 +179,7 @@ def facts_unlisted(channel: str, *, since: datetime, until: datetime) -> QuerySe
     return (
         rows.exclude(Exists(ChannelRecord.objects.filter(kind=OuterRef("kind"), **same)))
         .exclude(Exists(Difference.objects.filter(about=OuterRef("kind"), **same)))
-        .select_related("attempt", "refund")
+        .select_related("attempt", "capture__attempt", "refund", "chargeback__attempt")
         .order_by("pk")
     )
 

@@ -17,6 +17,7 @@ from core.locks import locked, require_locked
 from payments.models import (
     Attempt,
     Capture,
+    Chargeback,
     CreditAccount,
     Difference,
     LineMatch,
@@ -40,6 +41,18 @@ def lock_payments_of(references: Collection[int]) -> list[Payment]:
     found = locked(Payment.objects.filter(reference__in=references, shard_key__in=shard_keys))
     _lock_accounts_of(found)
     return found
+
+
+def lock_chargeback(*, attempt: Attempt, channel_ref: str) -> Chargeback | None:
+    """The dispute of a locked attempt's money that has this reference, locked; None so far."""
+    require_locked(attempt)
+    rows = Chargeback.objects.filter(
+        attempt=attempt, channel_ref=channel_ref, shard_key=attempt.shard_key
+    )
+    for chargeback in locked(rows):
+        chargeback.payment, chargeback.attempt = attempt.payment, attempt
+        return chargeback
+    return None
 
 
 def lock_credit_beside(attempt: Attempt) -> Payment | None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from django.db.models import F, Q, QuerySet, Sum
-from django.db.models.functions import Extract
+from django.db.models.functions import Coalesce, Extract
 
 from core.clock import BusinessNow
 from core.ids import gene_of
@@ -14,6 +14,8 @@ from payments.channels.base import CaptureAt, by_hand, slow_channels
 from payments.models import (
     Attempt,
     Capture,
+    ChannelFact,
+    ChargebackShare,
     CreditAccount,
     CreditEntry,
     LedgerEntry,
@@ -31,7 +33,7 @@ ASK, SLOW_PACE, PROMISE_PACE = timedelta(seconds=30), timedelta(minutes=15), tim
 # How often the clock asks for a capture that fails, and how long after each failure.
 MOST_TRIES, RETRY_AFTER = 72, timedelta(hours=1)
 # The postings that move an order's money between its merchant, the house and its buyer.
-SPLITTING = ("completion", "refund_approved", "refund_failed")
+SPLITTING = ("completion", "refund_approved", "refund_failed", "chargeback", "chargeback_won")
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,14 +116,31 @@ def asked_minor(payment: Payment, order_id: int) -> int:
     return sum(asked.values_list("amount_minor", flat=True))
 
 
+def attempt_id_of_ref(*, channels: Iterable[str], channel_ref: str) -> int | None:
+    """The attempt whose money these channels know by that reference, where it has one."""
+    told = ChannelFact.objects.filter(
+        channel__in=list(channels),
+        channel_ref=channel_ref,
+        kind__in=(ChannelFact.Kind.AUTHORISED, ChannelFact.Kind.CAPTURED),
+    )
+    own = Coalesce("attempt_id", "capture__attempt_id")
+    return told.order_by("pk").values_list(own, flat=True).first()
+
+
 def left_of_order_minor(payments: Iterable[Payment], order_id: int) -> int:
-    """What is here of an order's money: captured by these payments, and not given back."""
+    """What is here of an order's money: captured by these payments, and neither given back nor taken back by a bank."""
     ids = [payment.pk for payment in payments]
     shares = PaymentShare.objects.filter(payment__in=ids, order_id=order_id)
-    left: int = shares.aggregate(left=Sum(F("captured_minor") - F("refunded_minor"), default=0))[
-        "left"
-    ]
-    return left
+    return sum(share.left_minor for share in shares)
+
+
+def disputed_orders(order_ids: Iterable[int]) -> set[int]:
+    """Those of the orders about whose money a dispute is open."""
+    ids = list(order_ids)
+    shares = ChargebackShare.objects.filter(
+        order_id__in=ids, shard_key__in={gene_of(id_) for id_ in ids}, chargeback__status="opened"
+    )
+    return set(shares.values_list("order_id", flat=True))
 
 
 def is_secured(reference: int) -> bool:
@@ -154,6 +173,18 @@ def credit_minor(*, customer_id: int, shard_key: int, currency: str) -> int:
         customer=customer_id, shard_key=shard_key, currency=currency
     )
     return rows.values_list("balance_minor", flat=True).first() or 0
+
+
+def credit_spent_minor(reference: int) -> int:
+    """What of an order group is paid with store credit, while that is not released."""
+    spent = Payment.objects.filter(
+        reference=reference,
+        shard_key=gene_of(reference),
+        tender=Payment.Tender.STORE_CREDIT,
+        status="captured",
+    )
+    minor: int = spent.aggregate(minor=Sum("captured_minor", default=0))["minor"]
+    return minor
 
 
 def credits_of(*, customer_id: int, shard_key: int) -> list[CreditAccount]:

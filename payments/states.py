@@ -1,4 +1,4 @@
-"""The machines of money: payments, attempts, captures, refunds; statements and payouts.
+"""The machines of money: payments, attempts, captures, refunds, chargebacks; statements, payouts.
 
 And of money that people send by hand: what became of a line of a statement, and a transfer of ours.
 """
@@ -112,6 +112,26 @@ REFUND = Machine(
         Edge("succeed", ("sent", "failed"), "succeeded", "succeeded", SAID),
         Edge("fail", ("sent",), "failed", "failed", SAID),
         Edge("retry", ("failed",), "approved", "approved", (*SELLERS, SYSTEM)),
+    ),
+)
+
+CHARGEBACK = Machine(
+    noun="chargeback",
+    states=(
+        State(
+            "opened",
+            "the buyer's bank has taken the money; it can be contested",
+            CHANNEL,
+            timedelta(days=120),
+        ),
+        State("won", "the money is ours again"),
+        State("lost", "the money stays with the buyer"),
+    ),
+    births=(Edge("open", (), "opened", "opened", SAID),),
+    edges=(
+        # A bank may reverse its own word; both facts together fold to won.
+        Edge("win", ("opened", "lost"), "won", "won", SAID),
+        Edge("lose", ("opened",), "lost", "lost", SAID),
     ),
 )
 

@@ -22,6 +22,7 @@ urlpatterns = [
     path("basket/<int:sku_id>/put-back/", cart.put_back, name="basket_put_back"),
     path("account/", account.orders, name="account"),
     path("account/orders/<slug:number>/", account.order, name="account_order"),
+    path("account/credit/", account.credit, name="credit"),
     path("account/addresses/", account.addresses, name="addresses"),
     path("account/addresses/new/", account.address_add, name="address_add"),
     path("account/addresses/<int:address_id>/", account.address_edit, name="address_edit"),

@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from django import forms
-from django.core.exceptions import ValidationError
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 from unfold.widgets import (
@@ -18,7 +17,6 @@ from accounts.actors import Actor
 from accounts.consoles import Act, ReasonForm
 from accounts.consoles.acts import ActForm
 from core.errors import DomainError
-from core.money import InvalidAmount, Money, parse
 from delivery.carriers import CARRIERS
 from orders import states
 from orders.actions import group_actions, order_actions
@@ -35,7 +33,6 @@ from orders.services.fulfil import (
     order_ship,
     order_start_packing,
 )
-from orders.services.refund import order_refund
 from orders.services.request import cancel_request_approve, cancel_request_decline
 from orders.tasks import ask_if_expired
 
@@ -301,61 +298,6 @@ def asked_for(row: Order) -> list[str]:
     return [_("The buyer wants to cancel: %(units)s") % {"units": ", ".join(wanted)}, *reason]
 
 
-class RefundForm(ReasonForm):
-    """How much, in the order's currency, and why."""
-
-    amount = forms.CharField(
-        label=gettext_lazy("Amount"), max_length=30, widget=UnfoldAdminTextInputWidget
-    )
-    field_order = ["amount", "reason"]
-
-    def __init__(self, row: Order, *args: Any, **kwargs: Any) -> None:
-        super().__init__(row, *args, **kwargs)
-        self.currency = row.currency
-        left = Money(refundable_minor_of(row), row.currency)
-        self.fields["amount"].initial = left.decimal_text()
-        self.fields["amount"].help_text = _("At most %(amount)s.") % {
-            "amount": amount(left.amount_minor, row.currency)
-        }
-
-    def clean_amount(self) -> int:
-        """In minor units."""
-        try:
-            return parse(self.cleaned_data["amount"].strip(), self.currency).amount_minor
-        except InvalidAmount:
-            raise ValidationError(_("Enter an amount such as 9.50.")) from None
-
-
-class Refund(OrderAct):
-    verb = "refund"
-    title = gettext_lazy("Refund")
-    form_class = RefundForm
-    is_grave = True
-
-    def has_effect(self, row: Order) -> bool:
-        return refundable_minor_of(row) > 0
-
-    def preview(self, row: Order) -> list[str]:
-        left = amount(refundable_minor_of(row), row.currency)
-        return [
-            _("%(amount)s of what was paid for this order is still there.") % {"amount": left},
-            _("What you enter goes back to where it was paid from. The stock stays as it is."),
-        ]
-
-    def do(self, row: Order, *, actor: Actor, token: str, fields: Mapping[str, Any]) -> str:
-        refund = order_refund(
-            order_id=row.id,
-            amount_minor=fields["amount"],
-            reason=fields["reason"],
-            request_key=token,
-            actor=actor,
-        )
-        told = amount(refund.amount_minor, refund.currency)
-        if refund.waits:
-            return _("%(amount)s waits for somebody else to approve it.") % {"amount": told}
-        return _("%(amount)s is on its way back to the buyer.") % {"amount": told}
-
-
 class CancelGroup(Act):
     verb = "cancel"
     title = gettext_lazy("Cancel all orders")
@@ -398,5 +340,4 @@ ORDER_ACTS = (
     Ship,
     Deliver,
     Cancel,
-    Refund,
 )

@@ -24,6 +24,7 @@ from orders.admin.acts import ORDER_ACTS, asked_for
 from orders.admin.notes import NoteOnOrder
 from orders.admin.page import terms_of
 from orders.admin.parts import order_parts
+from orders.admin.refund import Refund
 from orders.models import Order, OrderGroup, OrderLine
 from orders.selectors.shown import order_state, orders_shown
 from orders.sums import printed
@@ -61,7 +62,7 @@ class AskedFilter(ChoiceFilter):
 class OrderTable(ConsoleModelAdmin):
     """The orders that the console's scope lets through."""
 
-    acts = (*ORDER_ACTS, NoteOnOrder)
+    acts = (*ORDER_ACTS, Refund, NoteOnOrder)
     menu = Menu.ORDERS
     icon = "package_2"
     list_display: Sequence[str] = (

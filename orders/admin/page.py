@@ -63,7 +63,7 @@ def money_card(orders: Sequence[Order], currency: str) -> MoneyCard:
     """The money of these orders of one group; what came twice is left out."""
     ids, shard_key = [order.id for order in orders], orders[0].shard_key
     shares = PaymentShare.objects.filter(order_id__in=ids, shard_key=shard_key).aggregate(
-        captured=Sum("captured_minor", default=0),
+        captured=Sum(F("captured_minor") - F("charged_back_minor"), default=0),
         refunded=Sum("refunded_minor", default=0),
         let_go=Sum("voided_minor", default=0),
         untaken=Sum(
@@ -99,7 +99,7 @@ def terms_of(order: Order) -> dict[str, str]:
 def refundable_minor_of(order: Order) -> int:
     """What of an order's money can still go back, as it is now."""
     left: int = PaymentShare.objects.filter(order_id=order.id, shard_key=order.shard_key).aggregate(
-        left=Sum(F("captured_minor") - F("refunded_minor"), default=0)
+        left=Sum(F("captured_minor") - F("refunded_minor") - F("charged_back_minor"), default=0)
     )["left"]
     return left
 

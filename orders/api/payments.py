@@ -5,6 +5,7 @@ from typing import Any
 from django.conf import settings
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
+from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -12,12 +13,15 @@ from accounts.api import caller
 from core.api import ApiView, Id, Serializer, Text, id_from, not_found, operation, parsed
 from core.errors import Invalid
 from core.ids import gene_of
+from core.money import LARGEST_MINOR
 from orders.api.access import own_group
 from orders.links import link_url
-from orders.services.pay import payment_start
+from orders.models import OrderGroup
+from orders.services.pay import payment_start, payment_start_with_credit
 from orders.tasks import ask_if_expired
 from payments.api import PaymentOut
-from payments.models import Attempt, Payment
+from payments.models import Payment
+from payments.selectors import channel_payment
 
 TAG = "payments"
 
@@ -28,6 +32,13 @@ class PaymentIn(Serializer):
     order_group_id = Id()
     channel = Text(max_length=30)
     token = Text(max_length=100, required=False, default="", allow_blank=True)
+    store_credit_minor = serializers.IntegerField(
+        required=False,
+        default=0,
+        min_value=0,
+        max_value=LARGEST_MINOR,
+        help_text="So much is paid with the shopper's store credit first, in minor units.",
+    )
     return_url = Text(
         max_length=500,
         required=False,
@@ -64,14 +75,8 @@ class Payments(ApiView):
         return_url = _return_url(request, given.get("return_url") or link_url(group))
         response = self.keyed(
             request,
-            lambda: payment_start(
-                group_id=group.pk,
-                channel=given["channel"],
-                token=given["token"],
-                return_url=return_url,
-                actor=caller(request).actor,
-            ),
-            lambda attempt: shown_payment(attempt.payment_id),
+            lambda: _started(request, group, given, return_url),
+            lambda payment: shown_payment(payment.pk),
             status=201,
             location=_address,
         )
@@ -95,8 +100,31 @@ class PaymentDetail(ApiView):
         return Response(shown_payment(number))
 
 
-def _address(attempt: Attempt) -> str:
-    return reverse("api:payment", args=[attempt.payment_id])
+def _started(
+    request: Request, group: OrderGroup, given: dict[str, Any], return_url: str
+) -> Payment:
+    """The payment that the channel is asked for; of store credit only who is known has any."""
+    asked = {
+        "group_id": group.pk,
+        "channel": given["channel"],
+        "token": given["token"],
+        "return_url": return_url,
+        "actor": caller(request).actor,
+    }
+    if not given["store_credit_minor"]:
+        return payment_start(**asked).payment
+    shopper = caller(request).shopper
+    owner = shopper.customer if shopper else None
+    payment_start_with_credit(
+        **asked,
+        store_credit_minor=given["store_credit_minor"],
+        owner_id=owner.pk if owner else None,
+    )
+    return channel_payment(Payment.objects.filter(reference=group.pk, shard_key=group.shard_key))
+
+
+def _address(payment: Payment) -> str:
+    return reverse("api:payment", args=[payment.pk])
 
 
 def _return_url(request: Request, address: str) -> str:

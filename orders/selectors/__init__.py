@@ -10,7 +10,7 @@ from accounts.models import Customer
 from core import clock
 from orders import states
 from orders.models import CancelRequest, Order, OrderGroup, OrderLine
-from payments.models import PaymentShare
+from payments.models import ChargebackShare, PaymentShare
 
 
 def overdue(group: OrderGroup, moment: datetime) -> bool:
@@ -38,14 +38,14 @@ def due_request_ids(*, most: int) -> list[int]:
 
 
 def completable_order_ids(*, most: int) -> list[int]:
-    """Delivered orders whose return window is over, and whose money is here."""
+    """Delivered orders whose return window is over, whose money is here and nobody disputes it."""
+    own = {"order_id": OuterRef("pk"), "shard_key": OuterRef("shard_key")}
     untaken = PaymentShare.objects.filter(
-        order_id=OuterRef("pk"),
-        shard_key=OuterRef("shard_key"),
-        authorised_minor__gt=F("captured_minor") + F("voided_minor"),
+        **own, authorised_minor__gt=F("captured_minor") + F("voided_minor")
     )
+    disputed = ChargebackShare.objects.filter(**own, chargeback__status="opened")
     due = Order.objects.filter(
-        ~Exists(untaken), status=states.DELIVERED, return_until__lte=clock.now()
+        ~Exists(untaken), ~Exists(disputed), status=states.DELIVERED, return_until__lte=clock.now()
     )
     return list(due.order_by("return_until", "id").values_list("id", flat=True)[:most])
 

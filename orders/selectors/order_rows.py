@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from datetime import datetime
 
+from django.utils.translation import gettext as _
+
 from orders import words
 from orders.sentences import amount
 from payments.models import Refund
@@ -53,6 +55,8 @@ class Back:
     @property
     def word(self) -> str:
         """How it stands."""
+        if self.refund.is_to_credit and self.refund.status == "succeeded":
+            return str(_("is back as store credit"))
         return str(words.REFUND[self.refund.status][0])
 
     @property

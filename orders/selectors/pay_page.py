@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 from django.utils.translation import gettext_lazy as _
 
+from accounts.models import Customer
 from core import clock
 from orders import states, words
 from orders.models import OrderGroup
@@ -13,7 +14,7 @@ from orders.selectors.transfers import Instructions, instructions_for
 from orders.sentences import Problem, amount
 from payments.channels import bank_transfer, cash_on_delivery, sandbox
 from payments.models import Attempt
-from payments.selectors import attempts_of
+from payments.selectors import attempts_of, credit_minor, credit_spent_minor
 
 # What a channel's reason means for the shopper, who is told what to do and never the reason.
 ADVICE = {
@@ -72,6 +73,32 @@ class PayPage:
     moment: datetime
     tries: list[Try]
     transfer: Instructions | None
+    # What the shopper, where they are known, has and has spent on this.
+    credit_minor: int = 0
+    credit_spent_minor: int = 0
+
+    @property
+    def credit(self) -> str:
+        """How much store credit can be used here; '' where there is none."""
+        minor = self.usable_credit_minor
+        return amount(minor, self.group.currency) if minor else ""
+
+    @property
+    def usable_credit_minor(self) -> int:
+        """No more of it than there is to pay."""
+        return min(self.credit_minor, self.group.payable_minor)
+
+    @property
+    def credit_pays_all(self) -> bool:
+        """Nothing else is needed."""
+        return bool(self.usable_credit_minor) and self.credit_minor >= self.group.payable_minor
+
+    @property
+    def spent_credit(self) -> str:
+        """What store credit pays of this; '' where it pays nothing."""
+        return (
+            amount(self.credit_spent_minor, self.group.currency) if self.credit_spent_minor else ""
+        )
 
     @property
     def amount(self) -> str:
@@ -131,6 +158,8 @@ class PayPage:
     @property
     def has_succeeded(self) -> bool:
         """The money has come; the group learns of it by the event."""
+        if self.credit_spent_minor >= self.group.payable_minor > 0:
+            return True
         return any(each.attempt.status == "succeeded" for each in self.tries)
 
     @property
@@ -142,9 +171,18 @@ class PayPage:
         return Problem(ADVICE.get(last.failure_code, "payment.try_again"))
 
 
-def pay_page(group: OrderGroup) -> PayPage:
-    """The page of that group; two queries, one once there was a try, two of a bank transfer."""
+def pay_page(group: OrderGroup, *, owner: Customer | None = None) -> PayPage:
+    """The page of that group; two queries, one once there was a try, two of a bank transfer.
+
+    `owner` is its customer, where that is proved to be who looks: two more, for their store credit.
+    """
     attempts = attempts_of(group.pk)
     moment = attempts[0].moment if attempts else clock.now()  # type: ignore[attr-defined]
+    tries = [Try(attempt) for attempt in attempts]
     transfer = instructions_for(attempts[-1]) if attempts else None
-    return PayPage(group, moment, [Try(attempt) for attempt in attempts], transfer)
+    if owner is None:
+        return PayPage(group, moment, tries, transfer)
+    has_minor = credit_minor(
+        customer_id=owner.pk, shard_key=group.shard_key, currency=group.currency
+    )
+    return PayPage(group, moment, tries, transfer, has_minor, credit_spent_minor(group.pk))

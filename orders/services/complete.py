@@ -14,7 +14,7 @@ from orders.locks import lock_order
 from orders.models import Order
 from orders.selectors import completable_order_ids
 from payments.locks import lock_payments
-from payments.selectors import Accrual, untaken_minor
+from payments.selectors import Accrual, disputed_orders, untaken_minor
 from payments.services.split import order_accrue
 
 SCAN_ORDERS = 200
@@ -26,8 +26,9 @@ def order_complete(*, order_id: int, actor: Actor) -> Order:
 
     Commission and subsidy were frozen at placing. Quiet when it is completed.
     Locks group, order, payments. Emits `order.completed`.
-    Raises Conflict `state.conflict`, `order.window_open`, `order.not_captured` while money that was
-    promised for it has not been taken: nobody is paid out what we do not have.
+    Raises Conflict `state.conflict`, `order.window_open`, `order.chargeback_open`,
+    `order.not_captured` while money that was promised for it has not been taken: nobody is paid out
+    what we do not have.
     """
     group, order = lock_order(order_id)
     if order.status == states.COMPLETED:
@@ -46,6 +47,13 @@ def order_complete(*, order_id: int, actor: Actor) -> Order:
             _("The money that was promised for this order has not been taken yet."),
             id=str(order.id),
             untaken_minor=untaken,
+        )
+    if disputed_orders([order.id]):
+        raise Conflict(
+            "order.chargeback_open",
+            _("The buyer's bank has taken this money back. Wait until that is decided."),
+            id=str(order.id),
+            state=order.status,
         )
     fire(order, verb="complete", actor=actor)
     order_accrue(

@@ -263,11 +263,7 @@ def _booked_fee_minor(refunds: Sequence[Refund]) -> int | None:
 
 def _left_minor(order: Order) -> int:
     shares = PaymentShare.objects.filter(order_id=order.id, shard_key=order.shard_key)
-    sums = shares.aggregate(
-        taken=Sum("captured_minor", default=0), back=Sum("refunded_minor", default=0)
-    )
-    left: int = sums["taken"] - sums["back"]
-    return left
+    return sum(share.left_minor for share in shares)
 
 
 @command

@@ -90,4 +90,4 @@ def is_offered(currency: str) -> bool:
     )
 
 
-register(NAME, BankTransfer())
+register(NAME, BankTransfer(), listed_by=None)

@@ -192,6 +192,11 @@ def told_by(name: str) -> str:
     return _channels[name].told_by if name in _channels else name
 
 
+def told_with(name: str) -> list[str]:
+    """The names of the channels whose notifications arrive at that channel's endpoint."""
+    return sorted(told for told, known in _channels.items() if known.told_by == name)
+
+
 def is_known(name: str) -> bool:
     """True for a channel that can be paid at."""
     return name in _channels

@@ -76,4 +76,4 @@ class CashOnDelivery:
         return None
 
 
-register(NAME, CashOnDelivery())
+register(NAME, CashOnDelivery(), listed_by=None)

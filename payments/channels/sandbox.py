@@ -40,6 +40,9 @@ NOTICE_KINDS = {
     "capture.failed": "capture_failed",
     "refund.succeeded": "refund_succeeded",
     "refund.failed": "refund_failed",
+    "chargeback.opened": "chargeback_opened",
+    "chargeback.won": "chargeback_won",
+    "chargeback.lost": "chargeback_lost",
     "payout.paid": "payout_paid",
     "payout.failed": "payout_failed",
 }

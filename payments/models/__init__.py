@@ -7,9 +7,11 @@ from payments.models.bank import (
     ManualTransfer,
     SenderAccount,
 )
+from payments.models.chargeback import Chargeback, ChargebackShare
 from payments.models.credit import CreditAccount, CreditEntry
+from payments.models.fact import ChannelFact
 from payments.models.ledger import LedgerAccount, LedgerEntry, LedgerTransaction
-from payments.models.payment import Attempt, Capture, ChannelFact, Payment, PaymentShare
+from payments.models.payment import Attempt, Capture, Payment, PaymentShare
 from payments.models.reconcile import (
     ChannelRecord,
     Difference,
@@ -36,6 +38,8 @@ __all__ = [
     "Capture",
     "ChannelFact",
     "ChannelRecord",
+    "Chargeback",
+    "ChargebackShare",
     "CreditAccount",
     "CreditEntry",
     "Difference",

@@ -1,8 +1,7 @@
-"""A payment, whose money it is, the attempts to get it, its captures, and what channels say."""
+"""A payment, whose money it is, the attempts to get it, and its captures."""
 
 from typing import Any
 
-from django.contrib.postgres.indexes import BrinIndex
 from django.db import models
 from django.db.models import F, Q
 
@@ -36,6 +35,7 @@ class Payment(Stateful):
     amount_minor = models.BigIntegerField()
     captured_minor = models.BigIntegerField(default=0)
     refunded_minor = models.BigIntegerField(default=0)
+    charged_back_minor = models.BigIntegerField(default=0, db_default=0)
     credit_account = models.ForeignKey(
         CreditAccount, on_delete=models.PROTECT, null=True, related_name="payments"
     )
@@ -49,7 +49,7 @@ class Payment(Stateful):
             # Nothing is left for a channel where store credit pays all.
             models.CheckConstraint(
                 condition=Q(amount_minor__gt=0)
-                | Q(amount_minor=0, tender="channel", status__in=["closed", "captured"]),
+                | (Q(amount_minor=0, tender="channel") & ~Q(status__in=states.PAYMENT.waiting)),
                 name="payments_payment_amount_positive",
             ),
             models.CheckConstraint(
@@ -58,7 +58,9 @@ class Payment(Stateful):
                 name="payments_payment_credit_account",
             ),
             models.CheckConstraint(
-                condition=Q(refunded_minor__gte=0) & Q(refunded_minor__lte=F("captured_minor")),
+                condition=Q(refunded_minor__gte=0)
+                & Q(charged_back_minor__gte=0)
+                & Q(captured_minor__gte=F("refunded_minor") + F("charged_back_minor")),
                 name="payments_payment_refund_bounds",
             ),
         ]
@@ -103,7 +105,7 @@ class PaymentShare(GroupModel):
 
     The amount is 0 where the whole order was called off before the payment. What was promised
     (`authorised_minor`) is taken (`captured_minor`) or let go (`voided_minor`), in parts or at once;
-    `refunded_minor` of what was taken has gone back.
+    `refunded_minor` of what was taken has gone back, `charged_back_minor` a bank has taken back.
     """
 
     payment = models.ForeignKey(Payment, on_delete=models.PROTECT, related_name="shares")
@@ -116,6 +118,7 @@ class PaymentShare(GroupModel):
     captured_minor = models.BigIntegerField(default=0, db_default=0)
     voided_minor = models.BigIntegerField(default=0, db_default=0)
     refunded_minor = models.BigIntegerField(default=0)
+    charged_back_minor = models.BigIntegerField(default=0, db_default=0)
 
     class Meta:
         constraints = [
@@ -127,7 +130,9 @@ class PaymentShare(GroupModel):
                 condition=Q(amount_minor__gte=0), name="payments_share_amount_not_negative"
             ),
             models.CheckConstraint(
-                condition=Q(refunded_minor__gte=0) & Q(refunded_minor__lte=F("captured_minor")),
+                condition=Q(refunded_minor__gte=0)
+                & Q(charged_back_minor__gte=0)
+                & Q(captured_minor__gte=F("refunded_minor") + F("charged_back_minor")),
                 name="payments_share_refund_bounds",
             ),
             models.CheckConstraint(
@@ -144,6 +149,11 @@ class PaymentShare(GroupModel):
 
     def __str__(self) -> str:
         return f"share of order {self.order_id}"
+
+    @property
+    def left_minor(self) -> int:
+        """What of it we still have."""
+        return self.captured_minor - self.refunded_minor - self.charged_back_minor
 
     @property
     def open_minor(self) -> int:
@@ -328,64 +338,3 @@ class Capture(Stateful):
     @states.CAPTURE.transition("retry")
     def retry(self) -> None:
         """The channel shall be asked once more."""
-
-
-class ChannelFact(GroupModel):
-    """One thing that a channel said about an attempt, a capture or a refund. Append-only.
-
-    States are a fold over these rows, so neither the order of arrival nor a repetition matters.
-    """
-
-    class Kind(models.TextChoices):
-        """What it says."""
-
-        AUTHORISED = "authorised"
-        CAPTURED = "captured"
-        CAPTURE_FAILED = "capture_failed"
-        FAILED = "failed"
-        CLOSED = "closed"
-        REFUND_SUCCEEDED = "refund_succeeded"
-        REFUND_FAILED = "refund_failed"
-
-    class Origin(models.TextChoices):
-        """How we came to know."""
-
-        ANSWER = "answer"
-        WEBHOOK = "webhook"
-        QUERY = "query"
-        RECON = "recon"
-
-    attempt = models.ForeignKey(Attempt, on_delete=models.PROTECT, null=True, related_name="facts")
-    capture = models.ForeignKey(Capture, on_delete=models.PROTECT, null=True, related_name="facts")
-    refund = models.ForeignKey(
-        "payments.Refund", on_delete=models.PROTECT, null=True, related_name="facts"
-    )
-    channel = models.CharField(max_length=30)
-    kind = models.CharField(max_length=20, choices=Kind)
-    amount_minor = models.BigIntegerField()
-    currency = models.CharField(max_length=3)
-    channel_ref = models.CharField(max_length=100)
-    origin = models.CharField(max_length=10, choices=Origin)
-    at = models.DateTimeField()
-
-    class Meta:
-        constraints = [
-            *GroupModel.Meta.constraints,
-            models.UniqueConstraint(
-                fields=["shard_key", "channel", "kind", "channel_ref"],
-                name="payments_channelfact_once",
-            ),
-            models.CheckConstraint(
-                condition=Q(attempt__isnull=False, capture__isnull=True, refund__isnull=True)
-                | Q(attempt__isnull=True, capture__isnull=False, refund__isnull=True)
-                | Q(attempt__isnull=True, capture__isnull=True, refund__isnull=False),
-                name="payments_channelfact_one_subject",
-            ),
-        ]
-        indexes = [
-            # Rows come in the order of time: a few pages are enough to find a day's.
-            BrinIndex(fields=["at"], name="payments_channelfact_at", autosummarize=True)
-        ]
-
-    def __str__(self) -> str:
-        return f"{self.channel} {self.channel_ref}: {self.kind}"

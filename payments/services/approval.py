@@ -27,7 +27,7 @@ def refund_approve(
     """
     refunds = lock_refunds(payments=payments, request_keys=request)
     for refund in refunds:
-        if refund.status == "pending" or refund.status == "declined":
+        if refund.status not in REFUND.in_chapter("on_its_way", "back"):
             refund_approve_now(refund=refund, actor=actor)
     return refunds
 

@@ -253,8 +253,9 @@ def credit_release_in_vain(*, attempt: Attempt, credit: Payment, actor: Actor) -
     Part of a service that has locked all of them. Emits `payment.released`.
     """
     payment = attempt.payment
-    in_vain = attempt.status in ("failed", "closed") and payment.status in ("open", "closed")
-    if in_vain and credit.status == "captured":
+    has_ended = not attempt.is_live and attempt.status != "succeeded"
+    is_unpaid = states.PAYMENT.may("capture", payment.status) and payment.status != "authorised"
+    if has_ended and is_unpaid and credit.status == "captured":
         reason = f"attempt {attempt.status}"
         credit_release(credit=credit, payment=payment, actor=actor, reason=reason)
 

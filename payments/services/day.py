@@ -143,7 +143,7 @@ def _pairs(theirs: Iterable[Row], ours: Iterable[Row]) -> list[Pair]:
 
 def _put_into_queue(channel: str, pair: Pair) -> None:
     row, payment = pair.row, _payment_of(pair)
-    object_id = object_id_of(row.kind, row.key)
+    object_id = object_id_of(row.key)
     for kind in pair.kinds:
         ours, theirs = (
             (side.fee_minor if kind == Kind.FEE else abs(side.gross_minor)) if side else 0
@@ -167,10 +167,7 @@ def _put_into_queue(channel: str, pair: Pair) -> None:
 def _payment_of(pair: Pair) -> Payment | None:
     if pair.ours is None or pair.ours.fact_id is None:
         return None
-    facts = ChannelFact.objects.select_related("attempt__payment", "refund__payment")
-    fact = facts.get(pk=pair.ours.fact_id)
-    subject = fact.attempt or fact.refund
-    return subject.payment if subject else None
+    return ChannelFact.objects.get(pk=pair.ours.fact_id).subject.payment
 
 
 def _canonical_text(theirs: Iterable[Row], ours: Iterable[Row]) -> str:

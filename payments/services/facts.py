@@ -7,10 +7,10 @@ from django.utils.translation import gettext_lazy as _
 from core import clock
 from core.errors import Conflict
 from payments.channels.base import Answer
-from payments.models import Attempt, Capture, ChannelFact, Refund
+from payments.models import Attempt, Capture, ChannelFact, Chargeback, Refund
 
 Kind = ChannelFact.Kind
-Subject = Attempt | Capture | Refund
+Subject = Attempt | Capture | Refund | Chargeback
 
 KIND_OF_STATUS = {
     "authorised": Kind.AUTHORISED,
@@ -48,7 +48,7 @@ def said_by_answer(answer: Answer, kind: str, *, key: str, origin: str) -> Said:
 
 
 def fact_insert(subject: Subject, said: Said) -> ChannelFact | None:
-    """Keeps a statement about a locked attempt, capture or refund; None when it was known.
+    """Keeps a statement about a locked attempt, capture, refund or chargeback; None when it was known.
 
     Raises Conflict, before anything is written: `fact.amount` for another amount or currency,
     `fact.reference` when the reference was another's, `fact.twice` for money moved a second time.

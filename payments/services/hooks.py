@@ -12,10 +12,13 @@ from core.errors import Conflict, DomainError, NotFound
 from core.hooks import hook_settle
 from core.models import Hook
 from core.outbox import Postpone
-from payments.channels.base import Notice, channel_named, told_by
+from payments.channels.base import Notice, channel_named, told_by, told_with
 from payments.locks import lock_attempt, lock_capture, lock_payout, lock_refund
 from payments.models import ChannelFact, PayoutFact
+from payments.models.fact import ABOUT_DISPUTES, ABOUT_REFUNDS
+from payments.selectors import attempt_id_of_ref
 from payments.services.capture import capture_tell
+from payments.services.chargeback import chargeback_tell
 from payments.services.collect import attempt_tell
 from payments.services.facts import Said
 from payments.services.payout import PayoutSaid, payout_tell
@@ -23,7 +26,6 @@ from payments.services.refund import refund_tell
 
 Kind = ChannelFact.Kind
 
-ABOUT_REFUNDS = (Kind.REFUND_SUCCEEDED, Kind.REFUND_FAILED)
 ABOUT_PAYOUTS = {"payout_paid": PayoutFact.Kind.PAID, "payout_failed": PayoutFact.Kind.FAILED}
 # A notice may be faster than our own commit; after this it is about nothing of ours.
 PATIENCE = timedelta(minutes=10)
@@ -38,9 +40,9 @@ def hook_process(*, hook_id: int, actor: Actor) -> Hook:
 
     `ignored`: a kind that says nothing to us. `review`: it does not fit what was asked; nothing is
     changed. `unmatched`: about nothing of ours, after ten minutes of patience, during which this
-    raises Postpone. Locks the payment, then the attempt, the capture or the refund; or the merchant,
-    then the payout. Emits as `attempt_tell()`, `capture_tell()`, `refund_tell()` and
-    `payout_tell()` do.
+    raises Postpone. Locks the payment, then the attempt, the capture or the refund, or the attempt
+    and its chargeback; or the merchant, then the payout. Emits as `attempt_tell()`,
+    `capture_tell()`, `refund_tell()`, `chargeback_tell()` and `payout_tell()` do.
     """
     hook = Hook.objects.get(pk=hook_id)
     if hook.state != Hook.State.RECEIVED:
@@ -69,6 +71,10 @@ def _take(hook: Hook) -> Hook.State:
         refund = lock_refund(_object_id(notice))
         _require_own(refund.channel, hook)
         refund_tell(refund=refund, said=_said(notice), actor=actor)
+    elif notice.kind in ABOUT_DISPUTES:
+        attempt = lock_attempt(_disputed_id(notice, hook.channel))
+        _require_own(attempt.channel, hook)
+        chargeback_tell(attempt=attempt, said=_said(notice), actor=actor)
     elif notice.payment_key:
         capture = lock_capture(_object_id(notice))
         _require_own(capture.attempt.channel, hook)
@@ -110,6 +116,13 @@ def _object_id(notice: Notice) -> int:
     number, _, try_number = notice.key.partition(".")
     has_tries = notice.kind in ABOUT_REFUNDS or notice.payment_key
     return _id(number) if has_tries or not try_number else 0
+
+
+def _disputed_id(notice: Notice, channel: str) -> int:
+    """The attempt whose money is disputed: its key, or what the channel itself calls the payment."""
+    if notice.key:
+        return _object_id(notice)
+    return attempt_id_of_ref(channels=told_with(channel), channel_ref=notice.payment_ref) or 0
 
 
 def _require_own(channel: str, hook: Hook) -> None:

@@ -16,6 +16,8 @@ from core.command import command, in_savepoint
 from core.errors import Conflict, DomainError, NotFound
 from core.ids import gene_of
 from payments.channels.base import (
+    Answer,
+    Channel,
     ChannelDown,
     ChannelRefused,
     Movement,
@@ -23,9 +25,10 @@ from payments.channels.base import (
     listed_with,
 )
 from payments.lists import facts_unlisted, matched_differences, movements_unknown
-from payments.locks import lock_attempt, lock_refund
+from payments.locks import lock_attempt, lock_capture, lock_refund
 from payments.models import (
     Attempt,
+    Capture,
     ChannelFact,
     ChannelRecord,
     Difference,
@@ -33,6 +36,9 @@ from payments.models import (
     ReconciliationRun,
     Refund,
 )
+from payments.models.fact import ABOUT_DISPUTES, ABOUT_REFUNDS
+from payments.services.capture import capture_tell
+from payments.services.chargeback import chargeback_tell
 from payments.services.collect import attempt_tell
 from payments.services.difference import difference_find, difference_settle, fee_legs
 from payments.services.facts import Said
@@ -41,7 +47,6 @@ from payments.services.refund import refund_tell
 
 Kind = ChannelFact.Kind
 
-ABOUT_REFUNDS = (Kind.REFUND_SUCCEEDED, Kind.REFUND_FAILED)
 WINDOW = timedelta(hours=26)
 # What we have been told of may have moved that much earlier, before the list begins.
 OVERLAP = timedelta(hours=2)
@@ -91,10 +96,7 @@ def _asked_again(fact: ChannelFact) -> str | None:
     """What the channel says by our key of what its list lacks; None where it does not answer."""
     channel = channel_named(fact.channel)
     try:
-        if fact.refund:
-            answer = channel.query_refund(fact.refund.channel_key)
-        else:
-            answer = channel.query(_attempt_of(fact).channel_key)
+        answer = _query(channel, fact)
     except ChannelRefused as refusal:
         return f"asked again: {refusal.code}"
     except ChannelDown:
@@ -102,17 +104,23 @@ def _asked_again(fact: ChannelFact) -> str | None:
     return f"asked again: {answer.status} {answer.amount_minor} {answer.currency}"
 
 
-def _attempt_of(fact: ChannelFact) -> Attempt:
-    assert fact.attempt, "money that came is of an attempt"
-    return fact.attempt
+def _query(channel: Channel, fact: ChannelFact) -> Answer:
+    """Of a dispute the channel tells how the payment stands that it is about."""
+    if fact.refund:
+        return channel.query_refund(fact.refund.channel_key)
+    if fact.capture:
+        payment_key = fact.capture.attempt.channel_key
+        return channel.query_capture(key=fact.capture.channel_key, payment_key=payment_key)
+    return channel.query(fact.subject.channel_key)
 
 
 @command
 def movement_record(*, channel: str, movement: Movement, actor: Actor) -> ChannelRecord:
     """Takes in one row of a channel's list: kept as it came, its fee booked once, its money a fact.
 
-    What does not fit is a difference, and changes nothing else. Locks the payment, then the attempt
-    or the refund. Emits as `attempt_tell()` and `refund_tell()` do.
+    What does not fit is a difference, and changes nothing else. Locks the payment, then the attempt,
+    the capture or the refund, or the attempt and its chargeback. Emits as `attempt_tell()`,
+    `capture_tell()`, `refund_tell()` and `chargeback_tell()` do.
     """
     record = _new_record(channel, movement)
     ChannelRecord.objects.bulk_create([record], ignore_conflicts=True)
@@ -134,7 +142,7 @@ def movement_record(*, channel: str, movement: Movement, actor: Actor) -> Channe
 
 def _new_record(channel: str, movement: Movement) -> ChannelRecord:
     return ChannelRecord.build(
-        gene_of(object_id_of(movement.kind, movement.key)),
+        gene_of(object_id_of(movement.key)),
         channel=channel,
         kind=movement.kind,
         key=movement.key[:LONGEST_KEY],
@@ -147,11 +155,11 @@ def _new_record(channel: str, movement: Movement) -> ChannelRecord:
     )
 
 
-def object_id_of(kind: str, key: str) -> int:
-    """Our id in a key; 0, which is nobody's, for one that we never gave."""
-    number, _dot, try_number = key.partition(".")
+def object_id_of(key: str) -> int:
+    """Our id in a key, which may count the tries of it; 0, which is nobody's, for another's key."""
+    number, _dot, _try_number = key.partition(".")
     ours = number.isascii() and number.isdecimal() and int(number) <= LARGEST_ID
-    return int(number) if ours and (kind in ABOUT_REFUNDS or not try_number) else 0
+    return int(number) if ours else 0
 
 
 def _sums(record: ChannelRecord) -> tuple[int, str, int]:
@@ -178,15 +186,20 @@ def _tell(record: ChannelRecord, actor: Actor) -> None:
         channel_ref=record.ref,
         origin=ChannelFact.Origin.RECON,
     )
-    object_id = object_id_of(record.kind, record.key)
-    if record.kind in ABOUT_REFUNDS:
+    object_id, model = object_id_of(record.key), _model_of(record)
+    if model is Refund:
         refund = lock_refund(object_id)
         _require_listed(refund.channel, record)
         refund_tell(refund=refund, said=said, actor=actor)
+    elif model is Capture:
+        capture = lock_capture(object_id)
+        _require_listed(capture.attempt.channel, record)
+        capture_tell(capture=capture, said=said, actor=actor)
     else:
         attempt = lock_attempt(object_id)
         _require_listed(attempt.channel, record)
-        attempt_tell(attempt=attempt, said=said, actor=actor)
+        tell = chargeback_tell if record.kind in ABOUT_DISPUTES else attempt_tell
+        tell(attempt=attempt, said=said, actor=actor)
 
 
 def _require_listed(channel: str, record: ChannelRecord) -> None:
@@ -222,11 +235,21 @@ def _differ(record: ChannelRecord, refusal: DomainError) -> None:
     )
 
 
-def _subject(record: ChannelRecord) -> Attempt | Refund | None:
+def _model_of(record: ChannelRecord) -> type[Attempt] | type[Capture] | type[Refund]:
+    """What the row's key names; a dispute's is that of the payment that it is about.
+
+    An attempt is tried once; a capture is stored before its channel hears of it, and stays.
+    """
+    if record.kind in ABOUT_REFUNDS:
+        return Refund
+    captures = Capture.objects.filter(pk=object_id_of(record.key), shard_key=record.shard_key)
+    return Capture if "." in record.key or captures.exists() else Attempt
+
+
+def _subject(record: ChannelRecord) -> Attempt | Capture | Refund | None:
     """What of ours the row is about."""
-    model: type[Attempt] | type[Refund] = Refund if record.kind in ABOUT_REFUNDS else Attempt
-    rows = model._default_manager.select_related("payment")
-    return rows.filter(pk=object_id_of(record.kind, record.key), shard_key=record.shard_key).first()
+    rows = _model_of(record)._default_manager.select_related("payment")
+    return rows.filter(pk=object_id_of(record.key), shard_key=record.shard_key).first()
 
 
 def _differ_from_before(known: ChannelRecord, record: ChannelRecord) -> None:
@@ -261,11 +284,11 @@ def fact_missing_record(
 
     None where the list has it by now.
     """
-    fact = ChannelFact.objects.select_related("attempt__payment", "refund__payment").get(pk=fact_id)
+    fact = ChannelFact.objects.get(pk=fact_id)
     named = {"channel": channel, "ref": fact.channel_ref}
     if ChannelRecord.objects.filter(shard_key=fact.shard_key, kind=fact.kind, **named).exists():
         return None
-    subject = fact.refund or _attempt_of(fact)
+    subject = fact.subject
     return difference_find(
         shard_key=fact.shard_key,
         kind=Difference.Kind.ONLY_HERE,

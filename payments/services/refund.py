@@ -183,8 +183,9 @@ def _parts(
     if attempt and attempt.is_excess:
         return [(None, None, attempt.amount_minor)]
     return [
-        (share.order_id, share.merchant_id, share.captured_minor - share.refunded_minor)
-        for share in payment.shares.filter(refunded_minor__lt=F("captured_minor")).order_by("pk")
+        (share.order_id, share.merchant_id, share.left_minor)
+        for share in payment.shares.order_by("pk")
+        if share.left_minor
     ]
 
 
@@ -223,7 +224,7 @@ def _count(refund: Refund, sign: int) -> None:
     counted = Payment.objects.filter(
         pk=payment.pk,
         shard_key=payment.shard_key,
-        refunded_minor__lte=F("captured_minor") - amount_minor,
+        refunded_minor__lte=F("captured_minor") - F("charged_back_minor") - amount_minor,
     ).update(refunded_minor=F("refunded_minor") + amount_minor)
     if not counted:
         raise _exceeds(payment)
@@ -233,7 +234,7 @@ def _count(refund: Refund, sign: int) -> None:
         counted = payment.shares.filter(
             Q(order_id=part.order_id, merchant=part.merchant_id),
             shard_key=payment.shard_key,
-            refunded_minor__lte=F("captured_minor") - part_minor,
+            refunded_minor__lte=F("captured_minor") - F("charged_back_minor") - part_minor,
         ).update(refunded_minor=F("refunded_minor") + part_minor)
         if not counted:
             raise _exceeds(payment)

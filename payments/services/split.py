@@ -10,7 +10,7 @@ from datetime import datetime
 
 from accounts.actors import Actor
 from core.money import prorate_half_up
-from payments.models import LedgerTransaction, Payment, Refund, RefundShare
+from payments.models import ChargebackShare, LedgerTransaction, Payment, Refund, RefundShare
 from payments.selectors import (
     Accrual,
     accruals_by_order,
@@ -71,7 +71,7 @@ def split_of(accrual: Accrual, left_minor: int) -> Split:
 def sources_of(
     amount_minor: int, *, escrow_minor: int, held: Split, accrual: Accrual
 ) -> dict[str, int]:
-    """What a refund of a completed order takes from each account: from escrow what is still there.
+    """What a refund or a chargeback of a completed order takes from each account: from escrow what is still there.
 
     The rest leaves merchant and house with what `split_of` gives them of what is left then, so
     whoever takes the last takes every remainder.
@@ -128,12 +128,20 @@ def order_accrue(
 def way_back(refund: Refund) -> list[Leg]:
     """From escrow; what an order's completion has moved on comes from the merchant and the house."""
     parts = list(refund.shares.order_by("pk"))
+    return [
+        *sources_legs(parts, currency=refund.currency),
+        *(refund_leg("refunds_in_flight", -part.amount_minor, refund, part) for part in parts),
+    ]
+
+
+def sources_legs(
+    parts: Sequence[RefundShare] | Sequence[ChargebackShare], *, currency: str
+) -> list[Leg]:
+    """What each of the orders' parts is taken from: the debits of a refund and of a chargeback."""
     order_ids = [part.order_id for part in parts if part.order_id]
-    shard_key = refund.shard_key
+    shard_key = parts[0].shard_key if parts else 0
     accruals = accruals_by_order(shard_key=shard_key, order_ids=order_ids)
-    credits = credits_by_order(
-        shard_key=shard_key, order_ids=list(accruals), currency=refund.currency
-    )
+    credits = credits_by_order(shard_key=shard_key, order_ids=list(accruals), currency=currency)
     held = split_by_order(shard_key=shard_key, order_ids=list(accruals))
     legs = []
     for part in parts:
@@ -145,8 +153,7 @@ def way_back(refund: Refund) -> list[Leg]:
                 held=_held(held[part.order_id]),
                 accrual=accruals[part.order_id],
             )
-        legs += [refund_leg(code, minor, refund, part) for code, minor in sources.items()]
-        legs.append(refund_leg("refunds_in_flight", -part.amount_minor, refund, part))
+        legs += [_part_leg(code, minor, currency, part) for code, minor in sources.items()]
     return legs
 
 
@@ -156,10 +163,16 @@ def _held(credit: Mapping[str, int]) -> Split:
 
 def refund_leg(code: str, amount_minor: int, refund: Refund, part: RefundShare) -> Leg:
     """A leg of one order's part of a refund."""
+    return _part_leg(code, amount_minor, refund.currency, part)
+
+
+def _part_leg(
+    code: str, amount_minor: int, currency: str, part: RefundShare | ChargebackShare
+) -> Leg:
     return Leg(
         code=code,
         amount_minor=amount_minor,
-        currency=refund.currency,
+        currency=currency,
         order_id=part.order_id,
         merchant_id=part.merchant_id,
     )

@@ -11,9 +11,9 @@ from django.db.models import Sum
 from django.utils.translation import gettext_lazy as _
 
 from accounts.actors import Actor
-from core.errors import Invalid
+from core.errors import Conflict, Invalid
 from payments.models import Payment, Refund, RefundShare
-from payments.selectors import refundable_minor
+from payments.selectors import disputed_orders, refundable_minor
 from payments.services.refund import refund_ask, refund_request
 
 
@@ -32,8 +32,9 @@ def tenders_split(
     """How an order's refund is taken from its group's payments; None: all that is left.
 
     Of less than `most_minor` it answers what there is. `counts_pending`: what waits for approval is
-    as good as gone.
+    as good as gone. Raises Conflict `refund.chargeback_open`: the buyer's bank has that money.
     """
+    _refuse_disputed(order_id)
     parts, ordered = [], sorted(payments, key=lambda payment: (payment.is_credit, payment.pk))
     rest_minor = most_minor
     for number, payment in enumerate(ordered):
@@ -46,6 +47,15 @@ def tenders_split(
             if rest_minor is not None:
                 rest_minor -= amount_minor
     return parts
+
+
+def _refuse_disputed(order_id: int) -> None:
+    if disputed_orders([order_id]):
+        raise Conflict(
+            "refund.chargeback_open",
+            _("The buyer's bank has taken this money back. Wait until that is decided."),
+            order_id=str(order_id),
+        )
 
 
 def pending_minor(payment: Payment, order_id: int) -> int:

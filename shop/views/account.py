@@ -7,6 +7,7 @@ from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
@@ -20,12 +21,19 @@ from core.errors import DomainError, NotFound
 from orders.addresses import address_lines, problems_of, tidied
 from orders.links import link_path
 from orders.selectors import group_of_customer, groups_of_customer
+from payments.selectors import credit_entries_of, credits_of
 from shop.pages import see_other
 from shop.parse import as_number
 from shop.session import buyer_of, customer_of
 from shop.words import entry
 
 PER_PAGE = 20
+# What changed store credit, as its owner reads it.
+KINDS = {
+    "issued": gettext_lazy("Given to you"),
+    "spent": gettext_lazy("Paid with"),
+    "returned": gettext_lazy("Back from an order"),
+}
 
 
 @never_cache
@@ -57,6 +65,24 @@ def order(request: HttpRequest, number: str) -> HttpResponse:
     if group is None:
         raise NotFound("order.unknown", _("There is no such order."))
     return see_other(link_path(group))
+
+
+@never_cache
+@login_required
+@require_safe
+def credit(request: HttpRequest) -> HttpResponse:
+    """The store credit of the login's proved address, and how it came to be."""
+    customer = verified_customer(user=_user(request))
+    before = as_number(request.GET.get("before", ""))
+    whose = {"customer_id": customer.pk, "shard_key": customer.shard_key} if customer else None
+    entries = credit_entries_of(**whose, before=before, most=PER_PAGE + 1) if whose else []
+    context = {
+        "customer": customer,
+        "accounts": credits_of(**whose) if whose else [],
+        "entries": [(row, KINDS[row.kind]) for row in entries[:PER_PAGE]],
+        "before": entries[PER_PAGE - 1].pk if len(entries) > PER_PAGE else None,
+    }
+    return render(request, "shop/account/credit.html", context)
 
 
 @never_cache

@@ -1,6 +1,7 @@
 """Behind an order's signed link: pay it, see how far it is, begin anew."""
 
 from datetime import datetime
+from typing import Any
 
 from django.conf import settings
 from django.contrib import messages
@@ -12,6 +13,8 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST, require_safe
 
 from accounts.actors import Actor, Role
+from accounts.models import Customer
+from accounts.selectors import verified_customer
 from core.errors import Conflict, Invalid
 from orders import states
 from orders.links import group_of_link, link_path, link_url
@@ -22,14 +25,14 @@ from orders.selectors.pay_page import PayPage, pay_page
 from orders.selectors.transfers import undirected_transfers
 from orders.sentences import Problem
 from orders.services.extend import order_group_extend
-from orders.services.pay import payment_start
+from orders.services.pay import payment_start, payment_start_with_credit
 from orders.services.refill import cart_refill
 from orders.tasks import ask_if_expired
 from payments.channels import bank_transfer, cash_on_delivery, sandbox
 from payments.channels.base import is_known
 from shop.errors import PageError, page_error, page_errors
 from shop.facts import tell
-from shop.pages import of_link, page, see_other
+from shop.pages import of_link, page, see_other, user_of
 from shop.session import CART, cart_of
 
 BANK, TRANSFER, BY_HAND, CASH, CARD = "bank", "transfer", "by_hand", "cash", "card"
@@ -39,6 +42,7 @@ CHANNELS = {
     CASH: cash_on_delivery.NAME,
     CARD: "stripe",
 }
+CREDIT = "use_store_credit"
 # What the sandbox makes of each; only a demo offers them.
 TEST_CARDS = {
     "tok_ok": gettext_lazy("Test card: paid at once"),
@@ -57,7 +61,7 @@ def pay(request: HttpRequest, number: str, key: str) -> HttpResponse:
     group = group_of_link(number=number, key=key)
     if request.method == "POST":
         return _start(request, group)
-    looked = pay_page(group)
+    looked = _look(request, group)
     is_unpaid = group.status in (*states.GROUP.waiting, states.EXPIRED)
     if not is_unpaid or looked.has_come_late:
         return see_other(link_path(group))
@@ -121,28 +125,53 @@ def _seen(request: HttpRequest) -> datetime | None:
         return None
 
 
+def _look(request: HttpRequest, group: OrderGroup) -> PayPage:
+    """The pay page as this visitor may see it: store credit is its owner's alone."""
+    return pay_page(group, owner=_owner(request, group))
+
+
+def _owner(request: HttpRequest, group: OrderGroup) -> Customer | None:
+    """The group's customer, where the login has proved to be it; whoever has the link is not."""
+    user = user_of(request)
+    customer = verified_customer(user=user) if user else None
+    return customer if customer and customer.pk == group.customer_id else None
+
+
 def _start(request: HttpRequest, group: OrderGroup) -> HttpResponse:
-    method = request.POST.get("method", "")
-    if method not in _methods(group):
+    method, looked = request.POST.get("method", ""), _look(request, group)
+    uses_credit = CREDIT in request.POST and bool(looked.usable_credit_minor)
+    if method not in _methods(group) and not (uses_credit and looked.credit_pays_all):
         problem = Problem("payment.none_selected", "method")
-        return _pay_page(request, pay_page(group), [page_error(problem)])
+        return _pay_page(request, looked, [page_error(problem)])
     try:
-        payment_start(
-            group_id=group.pk,
-            channel=CHANNELS.get(method, sandbox.NAME),
-            token=method if method in TEST_CARDS else "",
-            return_url=f"{link_url(group)}pay/?returned=1",
-            actor=buyer_of(group),
-        )
+        _begin(request, group, method, looked.usable_credit_minor if uses_credit else 0)
     except Invalid as refusal:  # it was offered, and can't be had any more
-        return _pay_page(request, pay_page(group), page_errors(refusal))
+        return _pay_page(request, _look(request, group), page_errors(refusal))
     except Conflict as refusal:
         ask_if_expired(refusal.code, group.pk)
-        if refusal.code == "payment.expired":
-            return _pay_page(request, pay_page(group), page_errors(refusal))
+        if refusal.code in ("payment.expired", "credit.short"):
+            return _pay_page(request, _look(request, group), page_errors(refusal))
         return see_other(request.path)  # pressed twice, or paid meanwhile: the page tells
     tell(request, "add_payment_info", value_minor=group.payable_minor, currency=group.currency)
     return see_other(request.path)
+
+
+def _begin(request: HttpRequest, group: OrderGroup, method: str, credit_minor: int) -> None:
+    """One service: with store credit, or without."""
+    asked: dict[str, Any] = {
+        "group_id": group.pk,
+        "channel": CHANNELS.get(method, sandbox.NAME),
+        "token": method if method in TEST_CARDS else "",
+        "return_url": f"{link_url(group)}pay/?returned=1",
+        "actor": buyer_of(group),
+    }
+    if not credit_minor:
+        payment_start(**asked)
+        return
+    owner = _owner(request, group)
+    payment_start_with_credit(
+        **asked, store_credit_minor=credit_minor, owner_id=owner.pk if owner else None
+    )
 
 
 def _methods(group: OrderGroup) -> dict[str, str | Promise]:
@@ -171,6 +200,7 @@ def _pay_page(
         "pay": looked,
         "methods": _methods(looked.group),
         "chosen": request.POST.get("method", ""),
+        "uses_credit": CREDIT in request.POST or request.method != "POST",
         "waits": _waits(looked, returned=returned),
         "expired": Problem(
             "payment.expired", facts={"time": f"{looked.group.pay_before:%H:%M} UTC"}

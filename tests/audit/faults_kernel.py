@@ -28,6 +28,7 @@ HEADS = {
     "payment": "payments_payment",
     "attempt": "payments_attempt",
     "refund": "payments_refund",
+    "chargeback": "payments_chargeback",
     "line_match": "payments_linematch",
     "manual_transfer": "payments_manualtransfer",
     "reservation": "inventory_reservation",

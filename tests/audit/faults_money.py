@@ -171,6 +171,11 @@ CHANNELS = {
             " WHERE payment_id = {pending_payment}",
             also="P05",
         ),
+        fault(
+            "P01e credit spent on nothing",
+            "UPDATE payments_creditentry SET payment_id = NULL WHERE kind = 'spent'",
+            also="I10",
+        ),
     ],
     "payments_02_fold": [
         fault("P02 a refusal not heeded", said("failed", "promised")),
@@ -208,7 +213,7 @@ BOOK = {
         fault(
             "06 a leg is missing",
             "DELETE FROM payments_ledgerentry WHERE account_id = 'commission_income:EUR'",
-            also="I08",
+            also="I08 P18",
         ),
         fault(
             "06b a posting of nothing",
@@ -233,7 +238,7 @@ BOOK = {
             "08 money from nowhere",
             "UPDATE payments_ledgerentry SET amount_minor = amount_minor - 1"
             " WHERE account_id = 'merchant_payable:EUR'",
-            also="I06 T02 T04",
+            also="I06 P18 T02 T04",
         ),
     ],
     "inv_09_account_floor": [
@@ -265,7 +270,7 @@ BOOK = {
             WHERE transaction_id IN (
                 SELECT id FROM payments_ledgertransaction WHERE kind = 'refund')
             """,
-            also="I09 P04",
+            also="I09 P04 P06",
         ),
     ],
     "payments_04_in_flight": [
@@ -280,6 +285,38 @@ BOOK = {
             "P18 a merchant's money that went to the channel",
             "UPDATE payments_ledgerentry SET account_id = 'channel_clearing:EUR'"
             " WHERE account_id = 'merchant_payable:EUR' AND order_id = {completed_order1}",
+            also="T01",
+        ),
+    ],
+    "payments_07_chargebacks": [
+        fault(
+            "P07 a dispute that was won and is counted as lost",
+            "UPDATE payments_channelfact SET kind = 'chargeback_lost' WHERE kind = 'chargeback_won'",
+        ),
+        fault(
+            "P07b a dispute booked under another name",
+            "UPDATE payments_ledgertransaction SET ref = ref || '0' WHERE kind = 'chargeback'",
+        ),
+        fault(
+            "P07c a dispute of more than its parts",
+            "UPDATE payments_chargeback SET amount_minor = amount_minor + 1 WHERE status = 'lost'",
+        ),
+    ],
+    "payments_06_credit": [
+        fault(
+            "P06 credit from nowhere",
+            "UPDATE payments_creditaccount SET balance_minor = balance_minor + 1"
+            " WHERE balance_minor > 0",
+        ),
+        fault(
+            "P06b a refund that never became credit",
+            "UPDATE payments_creditentry SET refund_id = NULL, payment_id = NULL"
+            " WHERE refund_id IS NOT NULL",
+        ),
+        fault(
+            "P06c credit that the book does not owe",
+            "UPDATE payments_ledgerentry SET account_id = 'goodwill:EUR'"
+            " WHERE account_id = 'store_credit:EUR' AND amount_minor > 0",
         ),
     ],
     "payments_05_escrow": [

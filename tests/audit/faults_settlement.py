@@ -31,6 +31,7 @@ SETTLEMENT = {
             "INSERT INTO payments_ledgeraccount (id, code, currency, kind)"
             " VALUES ('rounding:EUR', 'rounding', 'EUR', 'expense')",
             f"UPDATE payments_ledgerentry SET account_id = 'rounding:EUR' WHERE id = {OF_FIRST}",
+            also="P18",
         ),
     ],
     "settlement_02_closing": [

@@ -143,7 +143,7 @@ REFERENCES = {
     "a ledger entry": (
         "payments_ledgerentry",
         "order_id",
-        "account_id = 'merchant_payable:EUR'",
+        "account_id = 'refunds_in_flight:EUR'",
     ),
     "a reservation": ("inventory_reservation", "reference", "status = 'released'"),
     "a movement": ("inventory_stockmovement", "reference", "reason = 'release'"),
@@ -160,6 +160,11 @@ BELONGING = {
             "Q01 a refund's part of nobody",
             "UPDATE payments_refundshare SET order_id = -order_id WHERE order_id = {late_order1}",
             also="P01",
+        ),
+        fault(
+            "Q01 a dispute's part of nobody",
+            "UPDATE payments_chargebackshare SET order_id = -order_id",
+            also="P07",
         ),
     ],
     "inv_q02_orders_follow_group": [

@@ -25,7 +25,7 @@ from payments.services.collect import attempt_answer_record
 from payments.services.refund import refund_retry, refund_send
 from tests.factories import TESTER
 from tests.factories.bank import make_awaited, receive, send, settle_channel
-from tests.factories.money import say, say_of_refund
+from tests.factories.money import dispute, say, say_of_refund
 from tests.factories.parcels import scan
 from tests.factories.settlement import end_period, give_account
 from tests.factories.settlement import paid as have_paid
@@ -33,13 +33,16 @@ from tests.factories.story import (
     BUYER,
     CHANNEL,
     MERCHANT,
+    attempt_beside,
     capture,
+    issue_credit,
     make_stocked_sku,
     pack,
     payment_of,
     place,
     ship,
     start_payment,
+    start_with_credit,
 )
 from tests.factories.vouchers import make_voucher, place_with
 
@@ -64,6 +67,8 @@ def walk() -> dict[str, int]:
         "reduced": reduced(goods),
         "asked": asked(goods),
         "wired": wired(goods),
+        "credited": credited(goods),
+        "disputed": disputed(goods),
         "paid": paid(goods),
         "promised": promised(goods),
         "pending": placed(goods),
@@ -240,6 +245,30 @@ def asked(goods: Goods) -> OrderGroup:
     order = pack(group.orders.order_by("id")[0])
     one = {order.lines.get().id: 1}
     cancel_request_open(order_id=order.id, reason="too many", actor=BUYER, quantities=one)
+    return group
+
+
+def credited(goods: Goods) -> OrderGroup:
+    """Paid in part with store credit, after a try that failed; one order is called off."""
+    group = placed(goods)
+    issue_credit(group, 1500)
+    say(attempt_beside(start_with_credit(group, 1500)), "failed")
+    capture(attempt_beside(start_with_credit(group, 1001)))
+    come_to_rest()
+    order_cancel(order_id=group.orders.order_by("id")[0].id, actor=MERCHANT, reason="broken")
+    come_to_rest()
+    return group
+
+
+def disputed(goods: Goods) -> OrderGroup:
+    """The buyer's bank takes a part back for good, and another one for a time."""
+    group = paid(goods)
+    attempt = payment_of(group).attempts.get()
+    for kind in ("opened", "lost"):
+        dispute(attempt, kind, f"lost_{attempt.id}", amount_minor=1001)
+    for kind in ("won", "opened"):
+        dispute(attempt, kind, f"won_{attempt.id}", amount_minor=500)
+    come_to_rest()
     return group
 
 

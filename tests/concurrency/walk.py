@@ -29,7 +29,7 @@ from inventory.services import (
     stock_restock,
     stock_transfer,
 )
-from orders.models import OrderGroup
+from orders.models import OrderGroup, OrderRefund
 from orders.services.cancel import order_cancel, order_group_cancel
 from orders.services.capture import order_capture, order_captured, order_group_lapse
 from orders.services.cart import (
@@ -49,7 +49,7 @@ from orders.services.mail import mail_sent, mail_write
 from orders.services.note import note_add
 from orders.services.pay import order_group_pay
 from orders.services.refill import cart_refill
-from orders.services.refund import order_refund
+from orders.services.refund import order_refund, order_refund_approve, order_refund_decline
 from orders.services.remind import merchant_remind
 from orders.services.request import (
     cancel_request_approve,
@@ -64,6 +64,7 @@ from orders.services.voucher import cart_voucher_remove, cart_voucher_set
 from orders.services.voucher_terms import voucher_amend, voucher_resume, voucher_stop
 from payments.channels.base import Answer, Movement
 from payments.models import Attempt, ChannelFact, Difference, ManualTransfer, Payout, Refund
+from payments.services.approval import refund_redirect
 from payments.services.bank import (
     line_assign,
     line_dismiss,
@@ -105,18 +106,20 @@ from tests.factories.bank import (
     send,
     settle_channel,
 )
-from tests.factories.money import make_sent_refund, say
+from tests.factories.money import dispute, make_sent_refund, say
 from tests.factories.parcels import SCANNED_AT, make_method
 from tests.factories.story import (
     BUYER,
     CHANNEL,
     MERCHANT,
     answer_capture,
+    attempt_beside,
     authorise,
     capture,
     deliver_events,
     expire_for_good,
     fill_cart,
+    issue_credit,
     make_delivering_merchant,
     make_group,
     make_paid_group,
@@ -129,11 +132,13 @@ from tests.factories.story import (
     place,
     ship,
     start_payment,
+    start_with_credit,
 )
 from tests.factories.vouchers import counting, make_voucher, place_with
 
 LATE = timedelta(minutes=31)
 FINANCE = Actor(Role.STAFF, "finance")
+STAFF = Actor(Role.STAFF, "user:1")
 
 
 def walk() -> None:
@@ -145,6 +150,9 @@ def walk() -> None:
     give_money_back()
     keep_a_promise()
     come_back_unpaid()
+    pay_with_credit()
+    refund_by_two_people()
+    be_disputed()
     call_off_before_payment()
     call_off_after_payment()
     call_off_some_units()
@@ -283,6 +291,54 @@ def come_back_unpaid() -> None:
     ship(order)
     scan(Shipment.objects.get(reference=order.pk), "returned")
     order_take_back(order_id=order.pk, actor=TESTER)
+
+
+def pay_with_credit() -> None:
+    """Beside an attempt that fails and is paid late, and alone; called off, it is credit again."""
+    group, other = make_group(orders=2), make_group()
+    issue_credit(group, 1001)
+    issue_credit(other, other.total_minor)
+    attempt = attempt_beside(start_with_credit(group, 1001))
+    answered(attempt, "failed")
+    capture(attempt)
+    start_with_credit(other, other.total_minor)
+    deliver_events()
+    order_cancel(order_id=group.orders.all()[0].pk, actor=MERCHANT, reason="sold out")
+    order_group_cancel(group_id=other.pk, actor=BUYER, reason="mind")
+    late = make_group()
+    issue_credit(late, 100)
+    start_with_credit(late, 100)
+    order_group_cancel(group_id=late.pk, actor=BUYER, reason="mind")
+
+
+def refund_by_two_people() -> None:
+    """One waits and goes, one is declined, one fails and becomes store credit."""
+    order = only_order(pay(place([(make_stocked_sku(units=70), 70)])))
+    asked: dict[str, Any] = {"order_id": order.pk, "reason": "broken", "actor": MERCHANT}
+    order_refund(**asked, amount_minor=50_001, request_key="first", dry_run=True)
+    order_refund(**asked, amount_minor=50_001, request_key="first")
+    declined = OrderRefund.objects.get(order=order)
+    order_refund_decline(order_refund_id=declined.pk, reason="no", actor=STAFF)
+    order_refund(**asked, amount_minor=50_001, request_key="second")
+    waiting = OrderRefund.objects.filter(order=order).latest("pk")
+    order_refund_approve(order_refund_id=waiting.pk, actor=STAFF)
+    refund = Refund.objects.get(reference=order.pk, status="approved")
+    refund_send(refund_id=refund.pk, actor=TESTER)
+    say_of_refund(refund, "refund_failed")
+    refund_redirect(
+        refund_id=refund.pk,
+        destination="store_credit",
+        customer_id=order.group.customer_id,
+        actor=TESTER,
+    )
+
+
+def be_disputed() -> None:
+    """The bank takes all of it, then gives it back."""
+    group = make_paid_group(orders=2)
+    attempt = payment_of(group).attempts.get()
+    for kind in ("opened", "lost", "won"):
+        dispute(attempt, kind, f"dispute-{attempt.pk}")
 
 
 def say_of_refund(refund: Refund, kind: str) -> None:

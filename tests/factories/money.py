@@ -12,8 +12,17 @@ from core import clock
 from core.command import command
 from core.ids import new_id
 from payments.locks import lock_payments
-from payments.models import Attempt, ChannelFact, LedgerTransaction, Payment, PaymentShare, Refund
+from payments.models import (
+    Attempt,
+    ChannelFact,
+    Chargeback,
+    LedgerTransaction,
+    Payment,
+    PaymentShare,
+    Refund,
+)
 from payments.selectors import Accrual
+from payments.services.chargeback import chargeback_fact_record
 from payments.services.collect import Share, attempt_start, fact_record, payment_open
 from payments.services.refund import refund_fact_record, refund_request, refund_send
 from payments.services.split import order_accrue
@@ -118,6 +127,20 @@ def say_of_refund(refund: Refund, kind: str, **members: Any) -> Refund:
         **members,
     }
     return refund_fact_record(refund_id=refund.pk, kind=kind, **given)
+
+
+def dispute(attempt: Attempt, kind: str, ref: str = "dp_1", **members: Any) -> Chargeback:
+    """The channel's word about a dispute of the attempt's money, all of it unless told otherwise."""
+    given: dict[str, Any] = {
+        "amount_minor": attempt.amount_minor,
+        "currency": attempt.currency,
+        "origin": ChannelFact.Origin.WEBHOOK,
+        "actor": CHANNEL,
+        **members,
+    }
+    return chargeback_fact_record(
+        attempt_id=attempt.pk, kind=f"chargeback_{kind}", channel_ref=ref, **given
+    )
 
 
 def accrue(

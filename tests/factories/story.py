@@ -16,12 +16,13 @@ from orders.models import Order, OrderGroup
 from orders.services.cart import cart_line_add, cart_open
 from orders.services.expire import order_group_expire
 from orders.services.fulfil import order_acknowledge, order_ship, order_start_packing
-from orders.services.pay import payment_start
+from orders.services.pay import payment_start, payment_start_with_credit
 from orders.services.place import Checkout, order_group_place
 from payments.channels.base import Answer
-from payments.models import Attempt, Capture, Payment
+from payments.models import Attempt, Capture, CreditEntry, Payment
 from payments.services.capture import capture_answer_record
 from payments.services.collect import fact_record
+from payments.services.credit import credit_issue
 from tests.factories import TESTER, fresh, make_customer, make_merchant, make_sku
 
 S = TypeVar("S", bound=Stateful)
@@ -110,6 +111,37 @@ def start_payment(group: OrderGroup, *, channel: str = "sandbox", token: str = "
         return_url="http://shop.invalid/return",
         actor=BUYER,
     )
+
+
+def issue_credit(group: OrderGroup, amount_minor: int) -> CreditEntry:
+    """The group's customer gets store credit for an apology."""
+    return credit_issue(
+        customer_id=group.customer_id,
+        currency=group.currency,
+        amount_minor=amount_minor,
+        reason="sorry",
+        request_key=fresh("credit-{}"),
+        actor=TESTER,
+    )
+
+
+def start_with_credit(group: OrderGroup, amount_minor: int, *, channel: str = "sandbox") -> Payment:
+    """The shopper, who is known, pays so much with store credit and the rest at a channel."""
+    return payment_start_with_credit(
+        group_id=group.id,
+        store_credit_minor=amount_minor,
+        owner_id=group.customer_id,
+        channel=channel,
+        token="tok_ok",
+        return_url="http://shop.invalid/return",
+        actor=BUYER,
+    )
+
+
+def attempt_beside(credit: Payment) -> Attempt:
+    """The attempt that is to bring what the credit does not."""
+    assert credit.beside
+    return credit.beside
 
 
 def capture(attempt: Attempt, *, origin: str = "webhook") -> None:
@@ -201,8 +233,8 @@ def ship(order: Order) -> Order:
 
 
 def payment_of(group: OrderGroup) -> Payment:
-    """The group's one payment."""
-    return Payment.objects.get(reference=group.id)
+    """The group's payment by a channel."""
+    return Payment.objects.get(reference=group.id, tender=Payment.Tender.CHANNEL)
 
 
 def only_order(group: OrderGroup) -> Order:

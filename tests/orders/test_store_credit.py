@@ -3,31 +3,39 @@
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from django.db import connection
+from django.test import Client
 
 from core import clock
 from core.errors import Conflict, Denied, DomainError, Invalid
+from orders.links import link_path
 from orders.models import OrderGroup
 from orders.services.cancel import order_cancel, order_group_cancel
 from orders.services.expire import order_group_expire
+from orders.services.mail import mail_write
 from orders.services.pay import payment_start_with_credit
-from payments.models import Attempt, CreditEntry, Payment, PaymentShare, Refund
+from payments.models import Attempt, PaymentShare, Refund
 from payments.selectors import balance_minor, credit_minor
 from payments.services.credit import credit_issue
 from tests.audit.plant import broken
-from tests.factories import TESTER, fresh, make_customer
+from tests.factories import TESTER, make_customer
 from tests.factories.money import say
 from tests.factories.story import (
     BUYER,
     MERCHANT,
+    attempt_beside,
     capture,
     deliver_events,
     fresh_row,
+    issue_credit,
     make_stocked_sku,
+    payment_of,
     place,
     start_payment,
+    start_with_credit,
 )
 
 pytestmark = pytest.mark.django_db
@@ -35,46 +43,14 @@ pytestmark = pytest.mark.django_db
 TOTAL = 3000  # two orders of 10.00 and 5.00 for delivery
 
 
-def issue(group: OrderGroup, amount_minor: int) -> CreditEntry:
-    return credit_issue(
-        customer_id=group.customer_id,
-        currency="EUR",
-        amount_minor=amount_minor,
-        reason="sorry",
-        request_key=fresh("k{}"),
-        actor=TESTER,
-    )
-
-
 def two_orders() -> OrderGroup:
     return place([(make_stocked_sku(), 1), (make_stocked_sku(), 1)])
-
-
-def start(group: OrderGroup, credit: int, *, channel: str = "sandbox") -> Payment:
-    return payment_start_with_credit(
-        group_id=group.pk,
-        store_credit_minor=credit,
-        owner_id=group.customer_id,
-        channel=channel,
-        token="tok_ok",
-        return_url="http://shop.invalid/return",
-        actor=BUYER,
-    )
 
 
 def left(group: OrderGroup) -> int:
     return credit_minor(
         customer_id=group.customer_id, shard_key=group.shard_key, currency=group.currency
     )
-
-
-def channels(group: OrderGroup) -> Payment:
-    return Payment.objects.get(reference=group.pk, tender="channel")
-
-
-def attempt_of(credit: Payment) -> Attempt:
-    assert credit.beside
-    return credit.beside
 
 
 def clean() -> None:
@@ -85,12 +61,12 @@ def clean() -> None:
 
 def test_credit_pays_first_and_the_channel_the_rest() -> None:
     group = two_orders()
-    issue(group, 1001)
-    credit = start(group, 1001)
+    issue_credit(group, 1001)
+    credit = start_with_credit(group, 1001)
     assert left(group) == 0
     assert [share.amount_minor for share in credit.shares.order_by("pk")] == [501, 500]
-    assert attempt_of(credit).amount_minor == channels(group).amount_minor == TOTAL - 1001
-    capture(attempt_of(credit))
+    assert attempt_beside(credit).amount_minor == payment_of(group).amount_minor == TOTAL - 1001
+    capture(attempt_beside(credit))
     deliver_events()
     assert fresh_row(group).status == "paid"
     assert balance_minor("store_credit", "EUR") == 0
@@ -101,18 +77,18 @@ def test_credit_pays_first_and_the_channel_the_rest() -> None:
 
 def test_nobody_is_paid_before_the_channels_part_is_here() -> None:
     group = two_orders()
-    issue(group, 1000)
-    start(group, 1000)
+    issue_credit(group, 1000)
+    start_with_credit(group, 1000)
     deliver_events()
     assert fresh_row(group).status == "pending_payment"
 
 
 def test_credit_that_is_enough_pays_alone() -> None:
     group = two_orders()
-    issue(group, 5000)
-    credit = start(group, TOTAL)
+    issue_credit(group, 5000)
+    credit = start_with_credit(group, TOTAL)
     assert credit.beside is None
-    assert (channels(group).status, channels(group).amount_minor) == ("closed", 0)
+    assert (payment_of(group).status, payment_of(group).amount_minor) == ("closed", 0)
     deliver_events()
     assert fresh_row(group).status == "paid"
     assert left(group) == 5000 - TOTAL
@@ -123,17 +99,17 @@ def test_credit_that_is_enough_pays_alone() -> None:
 @pytest.mark.parametrize("outcome", ["failed", "closed"])
 def test_an_attempt_that_comes_to_nothing_gives_the_credit_back(outcome: str) -> None:
     group = two_orders()
-    issue(group, 1001)
-    credit = start(group, 1001)
-    say(attempt_of(credit), outcome)
+    issue_credit(group, 1001)
+    credit = start_with_credit(group, 1001)
+    say(attempt_beside(credit), outcome)
     assert left(group) == 1001
     assert fresh_row(credit).status == "closed"
-    assert channels(group).amount_minor == TOTAL
-    assert [share.amount_minor for share in channels(group).shares.all()] == [1500, 1500]
+    assert payment_of(group).amount_minor == TOTAL
+    assert [share.amount_minor for share in payment_of(group).shares.all()] == [1500, 1500]
     assert balance_minor("escrow", "EUR") == 0
     clean()
-    again = start(group, 500)
-    capture(attempt_of(again))
+    again = start_with_credit(group, 500)
+    capture(attempt_beside(again))
     deliver_events()
     assert fresh_row(group).status == "paid"
     assert left(group) == 501
@@ -142,8 +118,8 @@ def test_an_attempt_that_comes_to_nothing_gives_the_credit_back(outcome: str) ->
 
 def test_the_shopper_may_start_again_without_credit() -> None:
     group = two_orders()
-    issue(group, 1001)
-    say(attempt_of(start(group, 1001)), "failed")
+    issue_credit(group, 1001)
+    say(attempt_beside(start_with_credit(group, 1001)), "failed")
     capture(start_payment(group))
     deliver_events()
     assert fresh_row(group).status == "paid"
@@ -153,8 +129,8 @@ def test_the_shopper_may_start_again_without_credit() -> None:
 
 def test_said_twice_it_is_given_back_once() -> None:
     group = two_orders()
-    issue(group, 1000)
-    attempt = attempt_of(start(group, 1000))
+    issue_credit(group, 1000)
+    attempt = attempt_beside(start_with_credit(group, 1000))
     say(attempt, "failed")
     say(attempt, "failed")
     say(attempt, "closed")
@@ -164,10 +140,10 @@ def test_said_twice_it_is_given_back_once() -> None:
 
 def test_money_that_comes_after_the_failure_takes_the_credit_again() -> None:
     group = two_orders()
-    issue(group, 1001)
-    credit = start(group, 1001)
-    say(attempt_of(credit), "failed")
-    capture(attempt_of(credit))
+    issue_credit(group, 1001)
+    credit = start_with_credit(group, 1001)
+    say(attempt_beside(credit), "failed")
+    capture(attempt_beside(credit))
     deliver_events()
     assert fresh_row(group).status == "paid"
     assert left(group) == 0
@@ -177,12 +153,12 @@ def test_money_that_comes_after_the_failure_takes_the_credit_again() -> None:
 
 def test_money_that_comes_when_the_credit_is_gone_goes_back() -> None:
     group = two_orders()
-    issue(group, 1001)
-    credit = start(group, 1001)
-    say(attempt_of(credit), "failed")
+    issue_credit(group, 1001)
+    credit = start_with_credit(group, 1001)
+    say(attempt_beside(credit), "failed")
     other = place([(make_stocked_sku(), 1)], group.customer)
-    capture(attempt_of(start(other, 900)))
-    capture(attempt_of(credit))
+    capture(attempt_beside(start_with_credit(other, 900)))
+    capture(attempt_beside(credit))
     deliver_events()
     [refund] = Refund.objects.all()
     assert (refund.amount_minor, refund.status) == (TOTAL - 1001, "approved")
@@ -192,13 +168,13 @@ def test_money_that_comes_when_the_credit_is_gone_goes_back() -> None:
 
 def test_money_of_the_first_try_while_a_second_one_with_credit_runs_goes_back() -> None:
     group = two_orders()
-    issue(group, 2000)
-    first = start(group, 1500)
-    say(attempt_of(first), "failed")
-    second = start(group, 200)
-    capture(attempt_of(first))
-    assert fresh_row(attempt_of(first)).is_excess
-    capture(attempt_of(second))
+    issue_credit(group, 2000)
+    first = start_with_credit(group, 1500)
+    say(attempt_beside(first), "failed")
+    second = start_with_credit(group, 200)
+    capture(attempt_beside(first))
+    assert fresh_row(attempt_beside(first)).is_excess
+    capture(attempt_beside(second))
     deliver_events()
     assert fresh_row(group).status == "paid"
     assert left(group) == 1800
@@ -207,13 +183,13 @@ def test_money_of_the_first_try_while_a_second_one_with_credit_runs_goes_back() 
 def test_more_than_is_asked_for_by_now_goes_back() -> None:
     """The first try had no credit and seemed to fail; the second has, and is closed then."""
     group = two_orders()
-    issue(group, 1000)
+    issue_credit(group, 1000)
     first = start_payment(group)
     say(first, "failed")
-    second = start(group, 1000)
+    second = start_with_credit(group, 1000)
     capture(first)
     deliver_events()
-    say(attempt_of(second), "closed")
+    say(attempt_beside(second), "closed")
     deliver_events()
     assert fresh_row(group).status == "paid"
     [refund] = Refund.objects.all()
@@ -223,8 +199,8 @@ def test_more_than_is_asked_for_by_now_goes_back() -> None:
 
 def test_a_group_that_expires_gives_the_credit_back() -> None:
     group = two_orders()
-    issue(group, 1000)
-    start(group, 1000)
+    issue_credit(group, 1000)
+    start_with_credit(group, 1000)
     clock.advance(timedelta(minutes=36))
     while order_group_expire(group_id=group.pk, actor=TESTER):
         pass
@@ -241,10 +217,10 @@ def expire(group: OrderGroup) -> None:
 
 def test_late_money_brings_the_group_back_with_its_credit() -> None:
     group = two_orders()
-    issue(group, 1000)
-    credit = start(group, 1000)
+    issue_credit(group, 1000)
+    credit = start_with_credit(group, 1000)
     expire(group)
-    capture(attempt_of(credit))
+    capture(attempt_beside(credit))
     deliver_events()
     assert fresh_row(group).status == "paid"
     assert left(group) == 0
@@ -253,12 +229,12 @@ def test_late_money_brings_the_group_back_with_its_credit() -> None:
 
 def test_late_money_without_its_credit_goes_back() -> None:
     group = two_orders()
-    issue(group, 1000)
-    credit = start(group, 1000)
+    issue_credit(group, 1000)
+    credit = start_with_credit(group, 1000)
     expire(group)
     other = place([(make_stocked_sku(), 1)], group.customer)
-    start(other, 1000)
-    capture(attempt_of(credit))
+    start_with_credit(other, 1000)
+    capture(attempt_beside(credit))
     deliver_events()
     assert fresh_row(group).status == "expired"
     clean()
@@ -268,11 +244,11 @@ def test_late_money_without_its_credit_goes_back() -> None:
 
 def test_late_money_of_a_cancelled_group_goes_back_with_its_credit() -> None:
     group = two_orders()
-    issue(group, 1000)
-    credit = start(group, 1000)
+    issue_credit(group, 1000)
+    credit = start_with_credit(group, 1000)
     order_group_cancel(group_id=group.pk, actor=BUYER, reason="mind")
     assert left(group) == 1000
-    capture(attempt_of(credit))
+    capture(attempt_beside(credit))
     deliver_events()
     assert fresh_row(group).status == "cancelled"
     assert left(group) == 1000
@@ -284,8 +260,8 @@ def test_late_money_of_a_cancelled_group_goes_back_with_its_credit() -> None:
 
 def test_a_group_paid_with_credit_alone_and_cancelled_at_once() -> None:
     group = two_orders()
-    issue(group, TOTAL)
-    start(group, TOTAL)
+    issue_credit(group, TOTAL)
+    start_with_credit(group, TOTAL)
     order_group_cancel(group_id=group.pk, actor=BUYER, reason="mind")
     deliver_events()
     assert left(group) == TOTAL
@@ -294,9 +270,9 @@ def test_a_group_paid_with_credit_alone_and_cancelled_at_once() -> None:
 
 def test_an_order_that_is_cancelled_goes_back_to_the_channel_first_then_to_credit() -> None:
     group = two_orders()
-    issue(group, 1001)
-    credit = start(group, 1001)
-    capture(attempt_of(credit))
+    issue_credit(group, 1001)
+    credit = start_with_credit(group, 1001)
+    capture(attempt_beside(credit))
     deliver_events()
     order = group.orders.order_by("number")[0]
     share = PaymentShare.objects.get(payment=credit, order_id=order.pk)
@@ -310,8 +286,8 @@ def test_an_order_that_is_cancelled_goes_back_to_the_channel_first_then_to_credi
 
 def test_units_go_back_to_the_channel_as_far_as_it_has_paid_them() -> None:
     group = place([(make_stocked_sku(), 3)])
-    issue(group, 1000)
-    capture(attempt_of(start(group, 1000)))
+    issue_credit(group, 1000)
+    capture(attempt_beside(start_with_credit(group, 1000)))
     deliver_events()
     order = group.orders.get()
     one = {order.lines.get().pk: 1}
@@ -323,8 +299,8 @@ def test_units_go_back_to_the_channel_as_far_as_it_has_paid_them() -> None:
 
 def test_less_is_called_off_only_where_the_channel_is_to_bring_it() -> None:
     group = place([(make_stocked_sku(), 3)])
-    issue(group, 3000)
-    start(group, 3000, channel="sandbox_transfer")
+    issue_credit(group, 3000)
+    start_with_credit(group, 3000, channel="sandbox_transfer")
     order = group.orders.get()
     one = {order.lines.get().pk: 1}
     with pytest.raises(Conflict, match="being paid"):
@@ -334,7 +310,7 @@ def test_less_is_called_off_only_where_the_channel_is_to_bring_it() -> None:
 
 def test_only_the_proved_owner_spends_it() -> None:
     group = two_orders()
-    issue(group, 1000)
+    issue_credit(group, 1000)
     for owner in (None, make_customer().pk):
         with pytest.raises(Denied, match="Sign in"):
             payment_start_with_credit(
@@ -352,32 +328,32 @@ def test_only_the_proved_owner_spends_it() -> None:
 @pytest.mark.parametrize("amount", [0, -1, TOTAL + 1])
 def test_no_more_and_no_less_than_there_is_to_pay(amount: int) -> None:
     group = two_orders()
-    issue(group, 10_000)
+    issue_credit(group, 10_000)
     with pytest.raises(Invalid, match="no more store credit"):
-        start(group, amount)
+        start_with_credit(group, amount)
     assert left(group) == 10_000
 
 
 def test_more_than_there_is_changes_nothing() -> None:
     group = two_orders()
-    issue(group, 999)
+    issue_credit(group, 999)
     with pytest.raises(Conflict, match="not that much"):
-        start(group, 1000)
-    assert (left(group), channels(group).amount_minor) == (999, TOTAL)
+        start_with_credit(group, 1000)
+    assert (left(group), payment_of(group).amount_minor) == (999, TOTAL)
     assert not Attempt.objects.exists()
 
 
 def test_while_a_payment_is_made_another_one_waits() -> None:
     group = two_orders()
-    issue(group, 1000)
-    start(group, 500)
+    issue_credit(group, 1000)
+    start_with_credit(group, 500)
     with pytest.raises(Conflict, match="being made"):
-        start(group, 500)
+        start_with_credit(group, 500)
     start_all = two_orders()
-    issue(start_all, TOTAL)
-    start(start_all, TOTAL)
+    issue_credit(start_all, TOTAL)
+    start_with_credit(start_all, TOTAL)
     with pytest.raises(Conflict, match="any more"):
-        start(start_all, 1)
+        start_with_credit(start_all, 1)
 
 
 def test_issuing_needs_the_platform_a_reason_and_an_amount() -> None:
@@ -406,11 +382,11 @@ def test_groups_of_one_customer_do_not_spend_the_same_credit() -> None:
     customer = make_customer()
     sku = make_stocked_sku(units=50)
     groups = [place([(sku, 1)], customer) for _ in range(8)]
-    issue(groups[0], 2500)
+    issue_credit(groups[0], 2500)
 
     def spend(group: OrderGroup) -> str:
         try:
-            start(group, 1000)
+            start_with_credit(group, 1000)
         except DomainError as refusal:
             return refusal.code
         finally:
@@ -422,3 +398,23 @@ def test_groups_of_one_customer_do_not_spend_the_same_credit() -> None:
     assert ends == ["credit.short"] * 6 + ["spent"] * 2
     assert left(groups[0]) == 500
     clean()
+
+
+def test_the_mail_and_the_orders_page_say_that_it_is_store_credit() -> None:
+    group = two_orders()
+    issue_credit(group, TOTAL)
+    start_with_credit(group, TOTAL)
+    deliver_events()
+    order = group.orders.order_by("number")[0]
+    order_cancel(order_id=order.pk, actor=MERCHANT, reason="sold out")
+    refund = Refund.objects.get()
+    [mail] = mail_write(
+        event_id=uuid4(),
+        template="refund_sent",
+        group_id=group.pk,
+        object_id=refund.pk,
+        actor=TESTER,
+    )
+    assert "It is store credit now" in mail.text
+    assert "Your bank" not in mail.text
+    assert "is back as store credit" in Client().get(link_path(group)).content.decode()

@@ -7,15 +7,15 @@ from django.apps import apps
 
 from accounts.actors import system
 from payments.channels.base import Movement
-from payments.models import Attempt, ChannelRecord, Difference, Refund
+from payments.models import Attempt, Capture, ChannelRecord, Difference, Refund
 from payments.services.reconcile import channel_reconcile, movement_record
 
 RECON = system("reconciliation")
 
 
-def movement_of(subject: Attempt | Refund, **members: Any) -> Movement:
+def movement_of(subject: Attempt | Capture | Refund, **members: Any) -> Movement:
     """What the channel lists of it."""
-    kind = "captured" if isinstance(subject, Attempt) else "refund_succeeded"
+    kind = "refund_succeeded" if isinstance(subject, Refund) else "captured"
     given: dict[str, Any] = {
         "kind": kind,
         "key": subject.channel_key,
@@ -29,7 +29,7 @@ def movement_of(subject: Attempt | Refund, **members: Any) -> Movement:
     return Movement(**given)
 
 
-def listed(subject: Attempt | Refund, **members: Any) -> ChannelRecord:
+def listed(subject: Attempt | Capture | Refund, **members: Any) -> ChannelRecord:
     """The row is taken in."""
     movement = movement_of(subject, **members)
     return movement_record(channel="sandbox", movement=movement, actor=RECON)

@@ -28,7 +28,7 @@ from payments.models import (
 from payments.selectors import balance_minor
 from payments.services.day import day_certify, settlement_day_close
 from payments.services.difference import difference_settle
-from tests.factories.money import fresh_row, make_attempt, make_captured, make_payment
+from tests.factories.money import dispute, fresh_row, make_attempt, make_captured, make_payment
 from tests.payments.books import broken
 from tests.payments.lists import RECON, all_rows, differences, movement_of, reconcile
 from tests.sandboxes.conftest import Sandbox
@@ -234,6 +234,25 @@ def test_money_in_another_currency_differs_in_both() -> None:
     assert later.is_level
     assert set(later.totals.values_list("difference_minor", flat=True)) == {0}
     assert broken() == []
+
+
+@pytest.mark.parametrize(("outcome", "gross_minor"), [("lost", 600), ("won", 1000)])
+def test_what_a_bank_took_counts_down_and_what_it_gave_back_counts_up(
+    outcome: str, gross_minor: int
+) -> None:
+    attempt = make_captured(1000).attempts.get()
+    rows = [movement_of(attempt, at=clock.now(), fee_minor=0)]
+    for kind in ("opened", outcome):
+        dispute(attempt, kind, amount_minor=400)
+        if kind != "lost":  # which moves nothing
+            said = {"kind": f"chargeback_{kind}", "ref": "dp_1", "amount_minor": 400}
+            rows.append(movement_of(attempt, at=clock.now(), fee_minor=0, **said))
+    certificate = day_certify(channel="sandbox", day=TODAY, report=rows, actor=RECON)
+    assert certificate.is_level
+    assert total_of(certificate) == (gross_minor, gross_minor, 0)
+    missing = day_certify(channel="sandbox", day=TODAY, report=rows[:1], actor=RECON)
+    assert not missing.is_level
+    assert {difference.payment for difference in Difference.objects.all()} == {attempt.payment}
 
 
 @pytest.fixture

@@ -13,11 +13,14 @@ from core.models import Hook
 from core.monitor import Level
 from payments import tasks
 from payments.channels import sandbox as sandbox_channel
-from payments.channels.base import ChannelDown
+from payments.channels.base import ChannelDown, listing_channels
+from payments.locks import lock_capture
 from payments.models import (
     Attempt,
+    Capture,
     ChannelFact,
     ChannelRecord,
+    Chargeback,
     Difference,
     LedgerEntry,
     Payment,
@@ -25,8 +28,14 @@ from payments.models import (
     Refund,
 )
 from payments.selectors import balance_minor
+from payments.services.capture import capture_request, capture_tell
+from payments.services.facts import Said
+from tests.factories import TESTER
 from tests.factories.money import (
+    dispute,
     fresh_row,
+    in_command,
+    locked_payment,
     make_attempt,
     make_captured,
     make_payment,
@@ -34,6 +43,7 @@ from tests.factories.money import (
     request_refund,
     say,
     say_of_refund,
+    shares_of,
 )
 from tests.payments.books import broken
 from tests.payments.lists import all_rows, differences, listed, reconcile
@@ -423,3 +433,115 @@ def test_a_refund_under_its_second_key_is_found_in_the_list() -> None:
     listed(fresh_row(refund), fee_minor=0)
     assert status(refund) == "succeeded"
     assert broken() == []
+
+
+@pytest.fixture
+def capture(settings: Settings) -> Capture:
+    """One order's part of promised money, asked for and not answered."""
+    settings.PAYMENT_CAPTURE_AT = {"sandbox": "shipment"}
+    payment = make_payment(700, 300)
+    say(make_attempt(payment), "authorised")
+    share = shares_of(payment)[0]
+    return in_command(
+        lambda: capture_request(
+            payment=locked_payment(payment),
+            order_id=share.order_id,
+            amount_minor=share.amount_minor,
+            request_key=f"ship:{share.order_id}",
+            actor=TESTER,
+        )
+    )
+
+
+@pytest.mark.parametrize("tries", [1, 2])
+def test_an_orders_part_that_is_listed_has_been_taken(capture: Capture, tries: int) -> None:
+    Capture.objects.filter(pk=capture.pk).update(tries=tries)
+    listed(fresh_row(capture))
+    assert fresh_row(capture).status == "succeeded"
+    assert capture.facts.get().origin == "recon"
+    assert fresh_row(capture.payment).captured_minor == 700
+    assert differences() == []
+    assert broken() == []
+
+
+def test_an_orders_part_of_another_amount_is_a_difference(capture: Capture) -> None:
+    listed(capture, amount_minor=699)
+    assert differences() == [("amount", "captured", 700, 699)]
+    assert Difference.objects.get().payment == capture.payment
+    assert fresh_row(capture).status == "requested"
+    assert broken() == []
+
+
+def test_a_payment_is_not_known_by_the_number_of_a_try() -> None:
+    attempt = make_attempt(make_payment(1000))
+    listed(attempt, key=f"{attempt.channel_key}.2")
+    assert differences() == [("only_there", "captured", 0, 1000)]
+    assert not ChannelFact.objects.exists()
+
+
+def test_an_orders_part_that_the_list_lacks_is_asked_for_by_its_own_key(
+    channel: Sandbox, capture: Capture
+) -> None:
+    reconcile()
+    say_of_capture(capture)
+    clock.advance(timedelta(minutes=11))
+    reconcile()
+    assert differences() == [("only_here", "captured", 700, 0)]
+    found = Difference.objects.get()
+    assert (found.key, found.payment) == (capture.channel_key, capture.payment)
+    assert broken() == []
+
+
+def say_of_capture(capture: Capture) -> None:
+    """The channel notifies that it has taken it."""
+    in_command(
+        lambda: capture_tell(
+            capture=lock_capture(capture.pk),
+            said=Said(
+                kind="captured",
+                amount_minor=capture.amount_minor,
+                currency=capture.currency,
+                channel_ref=f"pay_{capture.pk}",
+                origin="webhook",
+            ),
+            actor=TESTER,
+        )
+    )
+
+
+def test_what_a_bank_takes_and_gives_back_is_taken_in_from_the_list() -> None:
+    attempt = make_captured(1000).attempts.get()
+    listed(attempt, kind="chargeback_opened", ref="dp_1", fee_minor=2000)
+    assert Chargeback.objects.get().status == "opened"
+    assert balance_minor("channel_clearing", "EUR") == -2000
+    listed(attempt, kind="chargeback_won", ref="dp_1", fee_minor=0)
+    assert Chargeback.objects.get().status == "won"
+    assert balance_minor("channel_clearing", "EUR") == 1000 - 2000
+    assert differences() == []
+    assert broken() == []
+
+
+def test_a_listed_dispute_of_more_than_was_taken_is_a_difference() -> None:
+    attempt = make_captured(1000).attempts.get()
+    listed(attempt, kind="chargeback_opened", ref="dp_1", amount_minor=1001)
+    assert differences() == [("amount", "chargeback_opened", 1000, 1001)]
+    assert not Chargeback.objects.exists()
+    assert broken() == []
+
+
+def test_a_dispute_that_the_list_lacks_is_a_difference(channel: Sandbox) -> None:
+    reconcile()
+    payment = make_captured(1000)
+    listed(payment.attempts.get())
+    dispute(payment.attempts.get(), "opened", amount_minor=400)
+    dispute(payment.attempts.get(), "lost", amount_minor=400)
+    clock.advance(timedelta(minutes=11))
+    reconcile()
+    assert differences() == [("only_here", "chargeback_opened", 400, 0)]
+    assert Difference.objects.get().payment == payment
+    assert broken() == []
+
+
+@pytest.mark.parametrize("channel_name", ["cash_on_delivery", "bank_transfer"])
+def test_money_that_no_list_tells_of_is_not_missed(channel_name: str) -> None:
+    assert channel_name not in listing_channels()

@@ -4,6 +4,7 @@ import base64
 import json
 import secrets
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -16,8 +17,9 @@ from core import clock, relay
 from core.models import Hook, OutboxStream
 from core.outbox import Postpone
 from payments.channels import base
+from payments.channels.base import Notice
 from payments.channels.sandbox import Sandbox
-from payments.models import Attempt, ChannelFact, Refund
+from payments.models import Attempt, ChannelFact, Chargeback, Refund
 from payments.services.hooks import hook_process
 from tests.factories import TESTER
 from tests.factories.money import (
@@ -26,6 +28,7 @@ from tests.factories.money import (
     make_captured,
     make_payment,
     make_sent_refund,
+    say,
 )
 from tests.payments.books import broken
 
@@ -192,7 +195,7 @@ def _other_channel() -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("_other_channel")
-@pytest.mark.parametrize("kind", ["payment.captured", "refund.succeeded"])
+@pytest.mark.parametrize("kind", ["payment.captured", "refund.succeeded", "chargeback.opened"])
 def test_a_channel_has_no_say_in_what_is_another_channels(kind: str) -> None:
     payment = make_captured(10000)
     subject: Attempt | Refund = make_attempt(make_payment())
@@ -310,6 +313,65 @@ def test_refund_notifications_are_folded_likewise() -> None:
     assert take_in().state == "processed"
     assert fresh_row(refund).status == "succeeded"
     assert broken() == []
+
+
+@pytest.mark.parametrize("outcome", ["won", "lost"])
+def test_dispute_notifications_are_folded_likewise(outcome: str) -> None:
+    payment = make_captured(10000)
+    attempt = payment.attempts.get()
+    for kind in (outcome, "opened", outcome):
+        send(notice(attempt, f"chargeback.{kind}", ref="dp_1"))
+    for hook in Hook.objects.order_by("pk"):
+        assert hook_process(hook_id=hook.pk, actor=TESTER).state == "processed"
+    assert Chargeback.objects.get(channel_ref="dp_1").status == outcome
+    assert fresh_row(payment).charged_back_minor == (0 if outcome == "won" else 10000)
+    assert broken() == []
+
+
+def test_a_dispute_of_more_than_was_taken_is_put_up_for_review() -> None:
+    payment = make_captured(10000)
+    send(notice(payment.attempts.get(), "chargeback.opened", amount_minor=10001))
+    assert take_in().state == "review"
+    assert not Chargeback.objects.exists()
+    assert broken() == []
+
+
+class Naming(Sandbox):
+    """A provider that calls payments by its own names alone when it tells of disputes."""
+
+    def notice(self, body: bytes) -> Notice | None:
+        told = super().notice(body)
+        return replace(told, key="", payment_ref=told.key) if told else None
+
+
+@pytest.fixture
+def _naming(monkeypatch: pytest.MonkeyPatch) -> None:
+    known = base._channels["sandbox"]
+    monkeypatch.setitem(base._channels, "sandbox", replace(known, channel=Naming()))
+
+
+@pytest.mark.usefixtures("_naming")
+@pytest.mark.parametrize("channel", ["sandbox", "sandbox_transfer"])
+def test_a_dispute_finds_its_payment_by_the_name_that_the_channel_gave_it(channel: str) -> None:
+    attempt = say(make_attempt(make_payment(), channel=channel), "captured")
+    named = attempt.facts.get().channel_ref
+    send(notice(attempt, "chargeback.opened", key=named, ref="dp_1"))
+    assert take_in().state == "processed"
+    assert Chargeback.objects.get().attempt == attempt
+    assert broken() == []
+
+
+@pytest.mark.usefixtures("_naming")
+@pytest.mark.parametrize("whose", ["nobody's", "another channel's"])
+def test_a_dispute_of_a_payment_that_nobody_here_knows_waits_and_is_unmatched(whose: str) -> None:
+    attempt = say(make_attempt(make_payment(), channel="cash_on_delivery"), "captured")
+    named = attempt.facts.get().channel_ref
+    send(notice(attempt, "chargeback.opened", key=named if whose != "nobody's" else "pi_1"))
+    with pytest.raises(Postpone):
+        take_in()
+    clock.advance(timedelta(minutes=11))
+    assert take_in().state == "unmatched"
+    assert not Chargeback.objects.exists()
 
 
 def test_a_refund_notification_of_another_amount_is_put_up_for_review() -> None:

@@ -9,7 +9,7 @@ from pytest_django import Settings
 
 from core.models import Hook
 from payments.handlers import capture_at_channel, create_at_channel, refund_at_channel
-from payments.models import Attempt, Capture, Payment, Refund
+from payments.models import Attempt, Capture, Chargeback, Payment, Refund
 from payments.services.capture import capture_request
 from payments.services.hooks import hook_process
 from payments.tasks import ask_after_attempt, ask_after_refund
@@ -177,21 +177,25 @@ def test_a_refund_that_fails_is_told(rig: Rig) -> None:
 def test_a_dispute_is_told_with_the_payment_that_it_is_about(
     stripe: StripeRig, outcome: str
 ) -> None:
-    _, attempt = paid(stripe)
+    payment, attempt = paid(stripe)
     ask_after_attempt(attempt.pk)
     intent = fresh_row(attempt).channel_ref
     dispute = stripe.control("dispute", payment_intent=intent)
     stripe.control("dispute_close", dispute=dispute["id"], status=outcome)
 
     [(opened_body, headers)] = stripe.notices_of("chargeback_opened", "")
-    [(closed_body, _)] = stripe.notices_of(f"chargeback_{outcome}", "")
+    [(closed_body, closed_headers)] = stripe.notices_of(f"chargeback_{outcome}", "")
     for body in (opened_body, closed_body):
         notice = stripe.channel.notice(body)
         assert notice is not None
         assert (notice.payment_ref, notice.ref) == (intent, dispute["id"])
         assert (notice.amount_minor, notice.currency) == (1000, "EUR")
-    assert send(stripe, (opened_body, headers)) == 204
-    assert take_in() == ["ignored"]  # until the books know of chargebacks
+    for told in ((closed_body, closed_headers), (opened_body, headers)):  # the last word first
+        assert send(stripe, told) == 204
+    assert take_in() == ["processed", "processed"]
+    made = Chargeback.objects.get()
+    assert (made.status, made.attempt, made.channel_ref) == (outcome, attempt, dispute["id"])
+    assert fresh_row(payment).charged_back_minor == (0 if outcome == "won" else 1000)
     assert broken() == []
 
 
