@@ -163,7 +163,8 @@ CHANNELS = {
         fault(
             "P01c a share counted and not refunded",
             "UPDATE payments_paymentshare SET refunded_minor = 1"
-            " WHERE payment_id = {pending_payment}",
+            " WHERE payment_id = {paid_payment}",
+            also="P05",
         ),
         fault(
             "P01d credit spent on nothing",
