@@ -536,6 +536,7 @@ def pay_by_hand() -> None:
     order_cancel(order_id=order.pk, actor=MERCHANT, reason="sold out")
     settle_channel()
     transfer = ManualTransfer.objects.get(refund__reference=order.pk)
+    assert transfer.refund_id
     transfer_request(refund_id=transfer.refund_id, actor=TESTER)
     send(transfer)
     line_match(match_id=receive(-100, "a fee").pk, actor=TESTER)

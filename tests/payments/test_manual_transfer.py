@@ -54,6 +54,7 @@ def make_refund(amount_minor: int = 500, *, iban: str = SENDERS_IBAN) -> ManualT
 def test_a_refund_goes_back_where_the_money_came_from() -> None:
     transfer = make_refund()
     refund = transfer.refund
+    assert refund
     assert (transfer.iban, transfer.holder, transfer.amount_minor) == (
         SENDERS_IBAN,
         "Ada Lovelace",
@@ -93,6 +94,7 @@ def test_a_refund_that_could_not_be_sent_is_asked_for_again() -> None:
         transfer_fail(transfer_id=first.pk, reason="", actor=FINANCE)
     for _twice in range(2):
         transfer_fail(transfer_id=first.pk, reason="account closed", actor=FINANCE)
+    assert first.refund
     refund = fresh_row(first.refund)
     assert refund.status == "failed"
     with pytest.raises(Conflict, match=r"state\.conflict"):
