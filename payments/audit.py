@@ -173,9 +173,7 @@ invariant(
                       sum(fact.amount_minor) AS minor
                FROM payments_channelfact fact
                LEFT JOIN payments_attempt attempt ON attempt.id = fact.attempt_id
-                    AND attempt.shard_key = fact.shard_key
                LEFT JOIN payments_capture capture ON capture.id = fact.capture_id
-                    AND capture.shard_key = fact.shard_key
                WHERE fact.kind = 'captured' GROUP BY 1) AS captured
          ON captured.payment_id = payment.id
     WHERE payment.captured_minor <> coalesce(captured.minor, 0)

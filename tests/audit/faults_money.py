@@ -162,8 +162,8 @@ CHANNELS = {
         ),
         fault(
             "P01c a share counted and not refunded",
-            "UPDATE payments_paymentshare SET refunded_minor = 1"
-            " WHERE payment_id = {pending_payment}",
+            "UPDATE payments_paymentshare SET refunded_minor = 1 WHERE payment_id = {paid_payment}",
+            also="P05",
         ),
     ],
     "payments_02_fold": [
