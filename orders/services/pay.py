@@ -26,7 +26,7 @@ from payments.channels import cash_on_delivery
 from payments.channels.base import channel_named
 from payments.locks import lock_credit, lock_payments
 from payments.models import Attempt, Payment, Refund
-from payments.selectors import channel_payment, is_secured
+from payments.selectors import channel_payment, is_secured, refundable_minor
 from payments.services.collect import attempt_start, refuse_started
 from payments.services.credit import credit_part_off, credit_spend
 from payments.services.refund import refund_request
@@ -222,12 +222,18 @@ def _late_key(payment: Payment) -> str:
 
 
 def _give_back(group: OrderGroup, payment: Payment, actor: Actor) -> None:
-    """The decision that pays a group or gives late money back has one place: above."""
+    """The decision that pays a group or gives late money back has one place: above.
+
+    What was only promised is let go by the close that the end of its payment has asked for.
+    """
+    left_minor = sum(refundable_minor(payment, order.id) for order in group.orders.all())
+    if not left_minor:
+        return
     refund_request(
         payment=payment,
         reference=group.id,
         request_key=_late_key(payment),
-        amount_minor=payment.amount_minor,
+        amount_minor=left_minor,
         shares=None,
         actor=actor,
         reason=f"group {group.status}",

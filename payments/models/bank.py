@@ -160,7 +160,7 @@ class LineMatch(Stateful):
 class ManualTransfer(Stateful):
     """Money that somebody sends by hand: a refund, or what of a line goes back to its sender.
 
-    `iban` is whole until the money has left and masked from then on.
+    `iban` is whole until the money has left, or can't be sent as a refund, and masked from then on.
     """
 
     machine = states.MANUAL_TRANSFER

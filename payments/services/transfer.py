@@ -142,7 +142,8 @@ def transfer_fail(*, transfer_id: int, reason: str, actor: Actor) -> ManualTrans
     if transfer.status == "failed":
         return transfer
     fire(transfer, verb="fail", actor=actor, reason=reason)
-    if transfer.refund:
+    if transfer.refund:  # its next try is a transfer of its own
+        _rows(transfer).update(iban=masked(transfer.iban))
         said = _said(transfer, Kind.REFUND_FAILED)
         refund_tell(refund=transfer.refund, said=said, actor=_channel(transfer))
     return transfer

@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from pytest_django import Settings
 
 from inventory.models import StockItem
 from orders.models import CancelRequest, Order
@@ -13,6 +14,7 @@ from tests.factories.story import (
     fresh_row,
     make_group,
     make_paid_group,
+    make_promised_group,
     make_stocked_sku,
     only_order,
     pack,
@@ -44,6 +46,16 @@ def test_a_preview_says_what_cancelling_would_do_and_does_nothing(platform: Call
     done = ok(platform.post(f"/orders/{order.pk}/cancel", body))
     assert done["lines"][0]["cancelled_quantity"] == 2
     assert Refund.objects.get().amount_minor == 2000
+
+
+def test_a_preview_tells_what_is_never_charged_from_what_goes_back(
+    platform: Caller, settings: Settings
+) -> None:
+    settings.PAYMENT_CAPTURE_AT = {"sandbox": "shipment"}
+    order = only_order(make_promised_group())
+    told = ok(platform.post(f"/orders/{order.pk}/cancel?dry_run=true", {"reason": "mind"}))
+    assert told["let_go"] == {"amount": order.total_minor, "currency": "EUR"}
+    assert (told["refund"]["amount"], told["called_off"]["amount"]) == (0, 0)
 
 
 def test_a_preview_of_a_group_and_of_what_is_too_late(platform: Caller, refused: Refused) -> None:

@@ -1,7 +1,12 @@
 """Faults of the kernel: histories, deadlines, the outbox and its consumers, the hooks."""
 
+from django.test import override_settings
+
 from orders.models import OrderGroup
-from tests.audit.plant import fault, step
+from orders.services.capture import order_capture
+from tests.audit.plant import Ids, fault, step
+from tests.factories import TESTER
+from tests.factories.story import make_promised_group, only_order, ship
 
 STREAM = "aggregate_type = 'order' AND aggregate_id = {completed_order1}"
 EVENTS = f"stream_id = (SELECT id FROM core_outboxstream WHERE {STREAM})"
@@ -27,6 +32,7 @@ HEADS = {
     "cancel_request": "orders_cancelrequest",
     "payment": "payments_payment",
     "attempt": "payments_attempt",
+    "capture": "payments_capture",
     "refund": "payments_refund",
     "chargeback": "payments_chargeback",
     "line_match": "payments_linematch",
@@ -36,6 +42,15 @@ HEADS = {
     "statement": "payments_statement",
     "payout": "payments_payout",
 }
+
+
+def asked(_ids: Ids) -> None:
+    """An order of its own has left, and its money is asked for."""
+    with override_settings(PAYMENT_CAPTURE_AT={"sandbox": "shipment"}):
+        order = only_order(make_promised_group())
+    ship(order)
+    order_capture(order_id=order.id, actor=TESTER)
+
 
 HISTORIES = {
     "inv_17_history": [
@@ -53,7 +68,11 @@ HISTORIES = {
             f"UPDATE core_statechange SET verb = 'jump' WHERE {HISTORY} AND seq = 2",
         ),
         *(
-            fault(f"17 a version of a {noun} too many", f"UPDATE {table} SET version = version + 1")
+            fault(
+                f"17 a version of a {noun} too many",
+                *([asked] if noun == "capture" else []),
+                f"UPDATE {table} SET version = version + 1",
+            )
             for noun, table in HEADS.items()
         ),
     ],

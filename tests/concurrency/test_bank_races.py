@@ -1,5 +1,6 @@
 """Two at once at the bank: one file, overlapping files, two parts of one attempt."""
 
+from collections.abc import Callable
 from functools import partial
 
 import pytest
@@ -55,7 +56,7 @@ def test_a_part_that_meets_the_end_of_its_attempt_is_nowhere_lost() -> None:
     _, attempt = make_awaited()
     take(statement(line(500, attempt.channel_ref)))
     match = LineMatch.objects.get()
-    tasks = [
+    tasks: list[Callable[[], object]] = [
         partial(line_match, match_id=match.pk, actor=TESTER),
         partial(close_at_channel, attempt.pk),
     ]

@@ -591,9 +591,9 @@ def pay_by_hand() -> None:
     order = only_order(OrderGroup.objects.get(pk=attempt.payment.reference))
     order_cancel(order_id=order.pk, actor=MERCHANT, reason="sold out")
     settle_channel()
-    transfer = ManualTransfer.objects.get(refund__reference=order.pk)
-    transfer_request(refund_id=transfer.refund_id, actor=TESTER)
-    send(transfer)
+    refund = Refund.objects.get(reference=order.pk)
+    transfer_request(refund_id=refund.pk, actor=TESTER)
+    send(ManualTransfer.objects.get(refund=refund))
     line_match(match_id=receive(-100, "a fee").pk, actor=TESTER)
     receipts_settle(attempt_id=attempt.pk, actor=TESTER)
 

@@ -347,6 +347,18 @@ def test_a_promise_that_comes_after_the_group_ended_is_let_go() -> None:
     assert broken() == {}
 
 
+def test_a_promise_that_orders_hear_of_after_they_were_called_off_is_let_go() -> None:
+    group = make_group()
+    attempt = start_payment(group)
+    authorise(attempt)
+    order_group_cancel(group_id=group.id, actor=BUYER, reason="mind")
+    deliver_events()
+    assert fresh_row(group).status == "cancelled"
+    assert not Refund.objects.exists()
+    say(attempt, "closed")
+    assert broken() == {}
+
+
 def test_a_lapse_of_a_promise_that_nobody_waits_for_changes_nothing() -> None:
     group = make_promised_group()
     assert order_group_lapse(group_id=group.id, actor=TESTER) == []

@@ -1,6 +1,7 @@
 """Cash on delivery: promised by ordering, taken at the door, or refused there and back in stock."""
 
 from datetime import timedelta
+from typing import cast
 
 import pytest
 from pytest_django import Settings
@@ -9,6 +10,7 @@ from accounts.models import Merchant
 from core import clock
 from core.errors import Invalid
 from core.models import OutboxEvent
+from core.outbox import Event
 from delivery.models import Shipment
 from inventory.models import StockItem
 from orders.models import Order, OrderGroup
@@ -51,7 +53,7 @@ def ask_channels() -> None:
             return
         for event in new:
             asked.add(event.id)
-            call_channel(event)
+            call_channel(cast("Event", event))
 
 
 def start_cash(group: OrderGroup) -> Attempt:

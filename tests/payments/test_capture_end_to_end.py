@@ -121,9 +121,9 @@ def test_what_was_taken_goes_back_by_the_same_way(channel: Sandbox, delivered: U
     ship(first)
     delivered(lambda: taken(first))
     order_cancel(order_id=second.id, actor=MERCHANT, reason="sold out")
-    refund = order_refund(
+    [refund] = order_refund(
         order_id=first.id, amount_minor=200, reason="scratch", request_key="k", actor=MERCHANT
-    )
+    ).refunds
     delivered(lambda: fresh_row(refund).status == "succeeded")
     assert book(channel) == [("capture", first.total_minor), ("refund", 200)]
     assert balance_minor("channel_clearing", "EUR") == first.total_minor - 200
@@ -219,7 +219,7 @@ def test_a_crash_between_the_channel_and_our_commit_takes_nothing_twice(
         "SANDBOX_PAYMENT_URL": channel.url,
         "CRASH_AT": "after_channel_before_commit",
     }
-    codes = []
+    codes: list[int] = []
     while 137 not in codes:
         assert len(codes) < 6, codes
         run = subprocess.run(

@@ -130,13 +130,15 @@ def test_a_reversal_points_at_what_it_answers_and_is_booked_once() -> None:
 
 @pytest.mark.django_db(transaction=True)
 def test_first_postings_at_once_open_their_accounts_once() -> None:
+    even = sorted(CHART)[: len(CHART) // 2 * 2]  # so that the legs sum to zero
+
     def booking(number: int) -> LedgerTransaction:
-        codes = sorted(CHART, reverse=bool(number % 2))
+        codes = sorted(even, reverse=bool(number % 2))
         pairs = [(code, "SEK", 100 if place % 2 else -100) for place, code in enumerate(codes)]
         return book(str(number), *pairs)
 
     results = together(*[lambda number=number: booking(number) for number in range(8)])
 
     assert not [result for result in results if isinstance(result, Exception)]
-    assert LedgerAccount.objects.filter(currency="SEK").count() == len(CHART)
+    assert LedgerAccount.objects.filter(currency="SEK").count() == len(even)
     assert broken_books() == []

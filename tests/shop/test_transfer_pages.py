@@ -2,6 +2,7 @@
 
 import pytest
 from django.core import mail as post_office
+from django.core.mail import EmailMultiAlternatives
 from django.test import Client
 from pytest_django import Settings
 
@@ -35,7 +36,8 @@ def test_the_page_and_a_mail_say_where_to_send_the_money() -> None:
     html = look(group)
     assert not [words for words in told if words not in html]
     [mail] = [each for each in post_office.outbox if "Send us the money" in each.subject]
-    for part in (mail.body, str(mail.alternatives[0][0])):
+    assert isinstance(mail, EmailMultiAlternatives)
+    for part in (str(mail.body), str(mail.alternatives[0][0])):
         assert not [words for words in told if words not in part]
     assert "Refresh" not in Client().get(f"{link_path(group)}pay/").headers
 
