@@ -1,6 +1,7 @@
 """The tables as a model: what a step is to do, and that it has done it."""
 
 from datetime import datetime
+from typing import Any
 
 from django.db import transaction
 
@@ -26,12 +27,15 @@ class TakenBackError(Exception):
     """The step was taken; its savepoint goes back."""
 
 
-def taken(row: Stateful, verb: str, role: Role, at: datetime) -> str:
-    """The state after a legal step, which leaves a version, a state change and its event."""
+def taken(row: Stateful, verb: str, role: Role, at: datetime, fields: dict[str, Any]) -> str:
+    """The state after a legal step, which leaves a version, a state change and its event.
+
+    `fields`: what the state that it leads to demands of the row.
+    """
     before, version, facts = row.status, row.version, counted()
     try:
         with transaction.atomic():
-            fire(row, verb=verb, actor=Actor(role, "contract"), at=at)
+            fire(row, verb=verb, actor=Actor(role, "contract"), at=at, fields=fields)
             stored = fresh_row(row)
             step = StateChange.objects.filter(object_id=row.pk, noun=row.machine.noun).latest("seq")
             told = row.machine.event_type(verb)

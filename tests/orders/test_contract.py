@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from django.apps import apps
-from django.db.models import F
+from django.db.models import F, Subquery
 
 from accounts.actors import Actor, Role
 from core import clock
@@ -20,10 +20,14 @@ from inventory.models import Reservation
 from orders.machines import MACHINES
 from orders.models import CancelRequest, OrderGroup
 from orders.states import RETURN
-from payments.models import Attempt, Refund
+from payments.models import Attempt, BankLine, Capture, ManualTransfer, Refund, Statement
+from payments.services.bank import line_give_back
 from payments.services.refund import refund_request
+from payments.services.statement import settle_due
 from tests.factories import TESTER
-from tests.factories.money import in_command, locked_payment
+from tests.factories.bank import FINANCE, receive
+from tests.factories.money import dispute, in_command, locked_payment
+from tests.factories.settlement import make_payout, sell
 from tests.factories.story import (
     BUYER,
     fresh_row,
@@ -62,6 +66,37 @@ def a_refund(group: OrderGroup) -> Refund:
     )
 
 
+def a_capture(group: OrderGroup) -> Capture:
+    """Born by itself: a service asks for promised money alone, and this group's is here."""
+    order, attempt = only_order(group), Attempt.objects.get(payment=payment_of(group))
+    capture = Capture.build(
+        attempt.shard_key,
+        payment=attempt.payment,
+        attempt=attempt,
+        order_id=order.pk,
+        merchant_id=order.merchant_id,
+        request_key="one",
+        amount_minor=100,
+        currency=attempt.currency,
+    )
+    in_command(lambda: start([capture], verb="request", actor=TESTER))
+    return capture
+
+
+def a_statement(group: OrderGroup) -> Statement:
+    merchant = only_order(group).merchant
+    sell(merchant)
+    settle_due()
+    return Statement.objects.get(merchant=merchant, status="open")
+
+
+def a_transfer(group: OrderGroup) -> ManualTransfer:
+    """Gives a line back; there is a refund that it could be of, too."""
+    a_refund(group)
+    line_give_back(match_id=receive(500).pk, reason="whose?", actor=FINANCE)
+    return ManualTransfer.objects.get()
+
+
 ROWS: dict[str, Callable[[OrderGroup], Stateful]] = {
     "order_group": lambda group: group,
     "order": only_order,
@@ -73,6 +108,12 @@ ROWS: dict[str, Callable[[OrderGroup], Stateful]] = {
     "shipment": lambda group: Shipment.objects.get(reference=ship(only_order(group)).pk),
     "cancel_request": a_request,
     "refund": a_refund,
+    "capture": a_capture,
+    "chargeback": lambda group: dispute(Attempt.objects.get(payment=payment_of(group)), "opened"),
+    "statement": a_statement,
+    "payout": lambda group: make_payout(only_order(group).merchant),
+    "line_match": lambda group: receive(500),
+    "manual_transfer": a_transfer,
 }
 MODELLED = [machine for machine in MACHINES if machine is not RETURN]
 STATEFUL = [model for model in apps.get_models() if issubclass(model, Stateful)]
@@ -80,6 +121,11 @@ STATEFUL = [model for model in apps.get_models() if issubclass(model, Stateful)]
 
 # Every unit of a reservation has left, as its last state demands; without it nothing is planted.
 FIELDS: dict[str, dict[str, Any]] = {"reservation": {"shipped_quantity": F("quantity")}}
+# What a state demands of its row, planted or reached.
+OF_STATE: dict[tuple[str, str], dict[str, Any]] = {
+    ("statement", "open"): {"closing_minor": None},
+    ("statement", "closed"): {"closing_minor": 0},
+}
 HOUR, MINUTES, NOW = timedelta(hours=1), timedelta(minutes=2), timedelta(0)
 # Of the guards' fields: what they are, so that each guard holds at one time and not at another.
 SITUATIONS: dict[str, list[dict[str, Any]]] = {
@@ -93,6 +139,10 @@ SITUATIONS: dict[str, list[dict[str, Any]]] = {
         {"return_until": HOUR, "first_left_at": None, "cancel_requested_until": None},
         {"return_until": NOW, "first_left_at": NOW, "cancel_requested_until": None},
         {"return_until": NOW, "first_left_at": None, "cancel_requested_until": HOUR},
+    ],
+    "manual_transfer": [
+        {"refund": None, "line": Subquery(BankLine.objects.values("pk")[:1])},
+        {"refund": Subquery(Refund.objects.values("pk")[:1]), "line": None},
     ],
 }
 
@@ -108,7 +158,8 @@ def walk(machine: Machine, pk: int, seen: set[tuple[str, bool]], verbs: set[str]
             for name, value in {**fields, **FIELDS.get(machine.noun, {})}.items()
         }
         for state in machine.names:
-            rows.filter(pk=pk).update(status=state, **given)
+            demanded = OF_STATE.get((machine.noun, state), {})
+            rows.filter(pk=pk).update(status=state, **given, **demanded)
             # Later situations differ for guards alone.
             tried = verbs if number == 0 else {e.verb for e in machine.edges if e.guard}
             step_out_of(machine, rows.filter(pk=pk), tried, at, seen)
@@ -128,7 +179,8 @@ def step_out_of(
                     fire(row, verb=verb, actor=Actor(role, "contract"), at=at)
                 assert refusal.value.code == "state.conflict", (before, verb, role)
             else:
-                assert taken(row, verb, role, at) == expected, (before, verb, role)
+                demanded = OF_STATE.get((machine.noun, expected), {})
+                assert taken(row, verb, role, at, demanded) == expected, (before, verb, role)
                 [row] = locked(rows)
             assert (row.status, row.version) == before
             seen.add((verb, expected is not None))
