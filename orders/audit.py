@@ -3,14 +3,15 @@
 from core.audit import invariant
 
 # Per group: what channels and store credit have brought, what channels have promised beside it or need not give any more,
-# and the refunds that are alive or have succeeded.
+# the refunds that are alive or have succeeded, and what banks have taken back.
 MONEY = """
     money AS (
         SELECT grp.id, grp.status, grp.total_minor - grp.called_off_minor AS payable_minor,
                coalesce(sum(CASE payment.tender WHEN 'store_credit' THEN payment.captured_minor
                                  ELSE captured.minor END), 0) AS captured_minor,
                coalesce(sum(pledged.minor), 0) AS pledged_minor,
-               coalesce(sum(refunded.minor), 0) AS refunded_minor
+               coalesce(sum(refunded.minor), 0) AS refunded_minor,
+               coalesce(sum(payment.charged_back_minor), 0) AS disputed_minor
         FROM orders_ordergroup grp
         LEFT JOIN payments_payment payment ON payment.reference = grp.id
         LEFT JOIN (
@@ -100,7 +101,8 @@ invariant(
         OR (status IN ('pending_payment', 'expiring')
             AND captured_minor - refunded_minor + pledged_minor >= payable_minor
             AND payable_minor > 0)
-        OR (status IN ('cancelled', 'expired') AND captured_minor <> refunded_minor))
+        OR (status IN ('cancelled', 'expired')
+            AND captured_minor <> refunded_minor + disputed_minor))
       AND id NOT IN (SELECT group_id FROM news)
     """,
 )
@@ -124,14 +126,15 @@ invariant(
     WHERE ordr.status = 'cancelled' AND grp.status = 'paid'
       AND grp.id NOT IN (SELECT group_id FROM news)
     GROUP BY ordr.id, share.id
-    HAVING share.captured_minor > coalesce(sum(refund_share.amount_minor), 0)
+    HAVING share.captured_minor - share.charged_back_minor
+           > coalesce(sum(refund_share.amount_minor), 0)
         OR share.captured_minor < coalesce(sum(refund_share.amount_minor)
                                            FILTER (WHERE refund.status <> 'failed'), 0)
         OR share.amount_minor > share.captured_minor + share.voided_minor
     """,
 )
 # A unit's place in its line's cumulative sum is that of `orders.pricing.units_share_minor`. What
-# somebody had given back by hand before may be all that was left.
+# somebody had given back by hand before, or a bank has taken back, may be all that was left.
 invariant(
     "I13b",
     "inv_13b_called_off_units_refunded",
@@ -153,7 +156,8 @@ invariant(
              AND refund.status NOT IN ('pending', 'declined')
         GROUP BY part.order_id),
     unpaid AS (
-        SELECT ordr.id, ordr.called_off_minor + coalesce(sum(share.voided_minor), 0) AS minor
+        SELECT ordr.id, ordr.called_off_minor + coalesce(sum(share.voided_minor), 0) AS minor,
+               coalesce(sum(share.charged_back_minor), 0) AS disputed_minor
         FROM orders_order ordr
         LEFT JOIN payments_paymentshare share ON share.order_id = ordr.id
         GROUP BY ordr.id)
@@ -167,7 +171,8 @@ invariant(
     WHERE ordr.status <> 'cancelled' AND grp.id NOT IN (SELECT group_id FROM news)
       AND (coalesce(back.given, 0) > gone.minor - unpaid.minor
         OR (coalesce(back.asked, 0) < gone.minor - unpaid.minor
-            AND coalesce(back.minor, 0) < ordr.total_minor - ordr.called_off_minor))
+            AND coalesce(back.minor, 0) + unpaid.disputed_minor
+                < ordr.total_minor - ordr.called_off_minor))
     """,
 )
 invariant(
@@ -177,7 +182,7 @@ invariant(
     f"""
     WITH {MONEY}, {NEWS}
     SELECT * FROM money
-    WHERE captured_minor - refunded_minor > payable_minor
+    WHERE captured_minor - refunded_minor - disputed_minor > payable_minor
       AND id NOT IN (SELECT group_id FROM news)
     """,
 )

@@ -116,7 +116,7 @@ watch_for(
         page_after=timedelta(minutes=5),
         sql=_captured_without("expired", "cancelled")
         + """
-            AND payment.captured_minor > payment.refunded_minor + (
+            AND payment.captured_minor > payment.refunded_minor + payment.charged_back_minor + (
                 SELECT coalesce(sum(refund.amount_minor), 0) FROM payments_refund refund
                 WHERE refund.payment_id = payment.id AND refund.status = 'failed')
         """,  # what has failed is told by S10

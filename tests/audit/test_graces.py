@@ -17,7 +17,10 @@ MONEY = {
     "inv_13_group_against_money": ("late", "UPDATE payments_refund SET status = 'declined'"),
     "inv_13b_cancelled_order_refunded": (
         "returned",
-        "UPDATE payments_refundshare SET amount_minor = amount_minor - 1",
+        """
+        UPDATE payments_refundshare SET amount_minor = amount_minor - 1
+        WHERE refund_id IN (SELECT id FROM payments_refund WHERE payment_id = {returned_payment})
+        """,
     ),
     "inv_14_overpaid": ("twice", "UPDATE payments_refund SET status = 'declined'"),
 }
@@ -56,7 +59,7 @@ def hold_back(stream: OutboxStream, *, seconds: int) -> None:
 def test_a_group_is_judged_when_its_news_have_had_their_minute(
     ids: Ids, view: str, name: str, damage: str, noun: str
 ) -> None:
-    execute(damage)
+    execute(damage.format(**ids))
     assert view in broken()
 
     hold_back(stream_of(noun, name, ids), seconds=50)
@@ -69,7 +72,7 @@ def test_a_group_is_judged_when_its_news_have_had_their_minute(
 
 @each_money_view
 def test_the_news_of_others_excuse_nobody(ids: Ids, view: str, name: str, damage: str) -> None:
-    execute(damage)
+    execute(damage.format(**ids))
     hold_back(stream_of("order_group", "pending", ids), seconds=50)
     hold_back(OutboxStream.objects.get(aggregate_id=ids[f"{name}_order1"]), seconds=50)
 

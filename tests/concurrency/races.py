@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from django.db.models import Model, QuerySet
+from django.test import override_settings
 
 from accounts.actors import Actor, Role
 from accounts.models import Merchant
@@ -23,6 +24,7 @@ from inventory.services import stock_restock
 from orders.models import CancelRequest, Cart, OrderGroup, Voucher
 from orders.selectors.checkout import checkout_view
 from orders.services.cancel import order_group_cancel
+from orders.services.capture import order_capture
 from orders.services.cart import cart_identify, cart_line_add, cart_merge, cart_open
 from orders.services.checkout import checkout_complete, checkout_update
 from orders.services.expire import order_groups_expire
@@ -34,7 +36,8 @@ from orders.services.request import (
     cancel_request_open,
 )
 from payments.channels.base import channel_named
-from payments.models import Difference, Payout, Refund, Statement
+from payments.models import Capture, Difference, Payout, Refund, Statement
+from payments.services.capture import capture_answer_record
 from payments.services.difference import difference_settle
 from payments.services.payout import payout_approve
 from payments.services.refund import refund_answer_record, refund_send
@@ -180,6 +183,25 @@ def hear_of_refund(refund: Refund) -> None:
         amount_minor=refund.amount_minor,
     )
     refund_answer_record(refund_id=refund.id, answer=answer, actor=CHANNEL)
+
+
+def asked_capture(world: World) -> Capture:
+    """An order has left whose money is promised, and the channel is asked for it."""
+    with override_settings(PAYMENT_CAPTURE_AT={NAME: "shipment"}):
+        scene = scenes.packing(world)
+    scenes.ship(scene)
+    order_capture(order_id=scene.order.id, actor=TESTER)
+    return Capture.objects.get(order_id=scene.order.id)
+
+
+def hear_of_capture(capture: Capture) -> None:
+    answer = channel_named(NAME).capture(
+        key=capture.channel_key,
+        payment_key=capture.attempt.channel_key,
+        amount_minor=capture.amount_minor,
+        is_last=False,
+    )
+    capture_answer_record(capture_id=capture.id, answer=answer, actor=CHANNEL)
 
 
 # A merchant's account.

@@ -91,6 +91,10 @@ LOCKS: dict[str, tuple[ModuleType, Race]] = {
         Race(races.tried_in_vain, scenes.expire, scenes.ask_at_return, races.harm_of_group),
     ),
     "lock_attempt": (payments.locks, HEAR),
+    "lock_capture": (
+        payments.locks,
+        Race(races.asked_capture, races.hear_of_capture, races.hear_of_capture, races.none),
+    ),
     "lock_refund": (
         payments.locks,
         Race(races.sent_refund, races.hear_of_refund, races.hear_of_refund, races.none),

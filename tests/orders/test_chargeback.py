@@ -10,7 +10,7 @@ import pytest
 from core import clock
 from core.errors import Conflict
 from orders.models import Order, OrderGroup
-from orders.services.cancel import order_cancel
+from orders.services.cancel import order_cancel, order_group_cancel
 from orders.services.complete import complete_due, order_complete
 from orders.services.fulfil import order_deliver
 from orders.services.refund import order_refund
@@ -24,12 +24,18 @@ from tests.factories.money import accrue, dispute, say_of_refund
 from tests.factories.story import (
     BUYER,
     MERCHANT,
+    capture,
     deliver_events,
     fresh_row,
+    make_group,
     make_paid_group,
+    make_stocked_sku,
     only_order,
+    pay,
     payment_of,
+    place,
     ship,
+    start_payment,
 )
 
 pytestmark = pytest.mark.django_db
@@ -199,6 +205,31 @@ def test_what_is_lost_can_not_go_back_once_more() -> None:
         refund(order, 501)
     refund(order, 500)
     clean()
+
+
+def test_an_order_whose_money_is_lost_is_called_off_and_only_what_is_left_goes_back() -> None:
+    group = pay(place([(make_stocked_sku(), 3)]))
+    attempt, order = payment_of(group).attempts.get(), only_order(group)
+    dispute(attempt, "lost", amount_minor=order.total_minor - 700)
+    one = {order.lines.get().pk: 1}
+    order_cancel(order_id=order.pk, quantities=one, actor=MERCHANT, reason="broken")
+    assert Refund.objects.get().amount_minor == 700  # of ten
+    clean()
+    order_cancel(order_id=order.pk, actor=MERCHANT, reason="broken")
+    assert Refund.objects.count() == 1
+    assert fresh_row(order).status == "cancelled"
+    clean()
+
+
+def test_late_money_that_a_bank_has_taken_back_does_not_go_back_once_more() -> None:
+    group = make_group()
+    attempt = start_payment(group)
+    order_group_cancel(group_id=group.pk, actor=BUYER, reason="mind")
+    capture(attempt)
+    dispute(attempt, "lost")
+    clean()
+    assert not Refund.objects.exists()
+    assert [payment.refunded_minor for payment in Payment.objects.all()] == [0]
 
 
 def test_what_had_gone_back_before_is_the_houses_loss() -> None:

@@ -66,6 +66,8 @@ PLANTED = {
     "payments_16_channel_fees": "UPDATE payments_channelrecord SET fee_minor = fee_minor + 1",
     "payments_17_certificates": "UPDATE payments_reconciliationtotal SET"
     " difference_minor = difference_minor + 1, channel_gross_minor = channel_gross_minor + 1",
+    "payments_18_split": "UPDATE payments_ledgerentry SET amount_minor = amount_minor - 1"
+    " WHERE account_id = 'merchant_payable:EUR'",
     "payments_06_credit": "INSERT INTO payments_creditaccount (id, shard_key, customer_id,"
     " currency, balance_minor) SELECT id, shard_key, 1, 'EUR', 1 FROM payments_payment LIMIT 1",
     "payments_07_chargebacks": "UPDATE payments_payment SET charged_back_minor = 1"
