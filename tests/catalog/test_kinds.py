@@ -14,8 +14,9 @@ def test_a_model_keeps_the_shard_rules(model: type[Model]) -> None:
     assert list(check_model(model)) == []
 
 
-def test_merchants_are_everywhere_and_the_rest_is_local() -> None:
+def test_merchants_and_taxes_are_everywhere_and_the_rest_is_local() -> None:
     kinds = {model.__name__: kind_of(model) for model in OURS}
 
-    assert kinds.pop("Merchant") is Kind.REFERENCE
-    assert set(kinds.values()) == {Kind.LOCAL}
+    everywhere = {name for name, kind in kinds.items() if kind is Kind.REFERENCE}
+    assert everywhere == {"Merchant", "TaxClass", "TaxRate"}
+    assert set(kinds.values()) == {Kind.LOCAL, Kind.REFERENCE}

@@ -12,13 +12,14 @@ import httpx
 from django.conf import settings
 from django.test import override_settings
 
+from accounts.actors import Actor, Role
 from accounts.models import Merchant
 from core import clock
 from core.errors import Conflict
 from core.hooks import hook_store
 from delivery.models import Shipment
 from delivery.services import parcel_event_record
-from orders.models import CancelRequest, CheckoutRecord, OrderGroup
+from orders.models import CancelRequest, CheckoutRecord, OrderGroup, OrderRefund
 from orders.selectors.checkout import checkout_view
 from orders.services.cancel import order_cancel, order_group_cancel
 from orders.services.checkout import checkout_complete, checkout_update
@@ -31,8 +32,8 @@ from orders.services.fulfil import (
     order_ship,
     order_start_packing,
 )
-from orders.services.pay import payment_start
-from orders.services.refund import order_refund
+from orders.services.pay import payment_start, payment_start_with_credit
+from orders.services.refund import order_refund, order_refund_approve, order_refund_decline
 from orders.services.remind import merchant_remind
 from orders.services.request import (
     cancel_request_approve,
@@ -45,6 +46,7 @@ from orders.services.voucher import cart_voucher_set
 from payments.channels import cash_on_delivery
 from payments.channels.base import channel_named
 from payments.models import Attempt
+from payments.services.credit import credit_issue
 from tests.concurrency.scenes import deliver_all
 from tests.factories import TESTER
 from tests.factories.parcels import SCANNED_AT
@@ -52,6 +54,7 @@ from tests.factories.story import BUYER, MERCHANT, fill_cart, make_stocked_sku, 
 from tests.factories.vouchers import make_voucher
 
 Deed = Callable[[str], object]
+FINANCE = Actor(Role.STAFF, "finance")
 
 ANSWERS = {
     "email": "ada@example.com",
@@ -241,6 +244,47 @@ def refund(token: str) -> None:
     )
 
 
+def start_with_credit(token: str) -> None:
+    """Store credit pays a part; the sandbox takes the rest at once."""
+    group = group_of(token)
+    credit_issue(
+        customer_id=group.customer_id,
+        currency=group.currency,
+        amount_minor=100,
+        reason="sorry",
+        request_key=token,
+        actor=TESTER,
+    )
+    with suppress(Conflict):  # it has been started
+        payment_start_with_credit(
+            group_id=group.id,
+            store_credit_minor=100,
+            owner_id=group.customer_id,
+            channel="sandbox",
+            token="tok_ok",
+            return_url="http://shop.invalid/return",
+            actor=BUYER,
+        )
+
+
+def ask_refund(token: str) -> None:
+    """Above the limit: somebody else has to approve it."""
+    with override_settings(REFUND_LIMIT_MINOR=0):
+        refund(token)
+
+
+def approve_refund(token: str) -> None:
+    order_refund_approve(order_refund_id=_asked(token), actor=TESTER)
+
+
+def decline_refund(token: str) -> None:
+    order_refund_decline(order_refund_id=_asked(token), reason="too late", actor=FINANCE)
+
+
+def _asked(token: str) -> int:
+    return OrderRefund.objects.get(order=order_id_of(token)).pk
+
+
 def acknowledge(token: str) -> None:
     order_acknowledge(order_id=order_id_of(token), actor=MERCHANT)
 
@@ -283,6 +327,7 @@ DEEDS: dict[str, Deed] = {
         *(acknowledge, start_packing, ship, receive, keep),
         *(expire_with_others, hesitate, extend_and_start, remind, resume),
         *(start_promise, start_cash, let_lapse, refuse_at_the_door),
+        *(start_with_credit, ask_refund, approve_refund, decline_refund),
         *(ask_to_cancel, approve_request, decline_request, withdraw_request),
     )
 }

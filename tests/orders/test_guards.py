@@ -4,10 +4,13 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from core.fsm import Stateful
 from core.states import Guard
 from orders import states
 from orders.machines import MACHINES
 from orders.models import Order, OrderGroup
+from payments.models import ManualTransfer
+from payments.states import OF_LINE
 
 DEADLINE = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 TICK = timedelta(microseconds=1)
@@ -49,11 +52,13 @@ BY_FIELD = [
     (states.NO_REQUEST, order("packing", cancel_requested_until=DEADLINE), False),
     (states.REQUEST_OPEN, order("packing"), False),
     (states.REQUEST_OPEN, order("packing", cancel_requested_until=DEADLINE), True),
+    (OF_LINE, ManualTransfer(refund_id=None), True),
+    (OF_LINE, ManualTransfer(refund_id=1), False),
 ]
 
 
 @pytest.mark.parametrize(("guard", "row", "expected"), BY_FIELD)
-def test_a_guard_of_a_field_turns_with_it(guard: Guard, row: Order, expected: bool) -> None:
+def test_a_guard_of_a_field_turns_with_it(guard: Guard, row: Stateful, expected: bool) -> None:
     for at in (DEADLINE - TICK, DEADLINE, DEADLINE + TICK):
         assert guard.holds(row, at, ()) is expected
 

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterable
 from datetime import timedelta
+from string import ascii_letters
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
@@ -49,7 +50,11 @@ class Command(BaseCommand):
 
 def in_order() -> list[Condition]:
     """All conditions: S2 before S10."""
-    return sorted(monitor.conditions.values(), key=lambda c: (int(c.code[1:].rstrip("b")), c.code))
+
+    def place(condition: Condition) -> tuple[int, str]:
+        return int(condition.code.strip(ascii_letters)), condition.code
+
+    return sorted(monitor.conditions.values(), key=place)
 
 
 def as_line(reading: Reading) -> str:
