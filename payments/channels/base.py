@@ -59,6 +59,7 @@ class Notice:
 
     `kind` is one of `ChannelFact.Kind`. `payment_key` is the attempt's, where `key` is another's.
     A channel that names none of our keys says which of its own references it is about: `payment_ref`.
+    A dispute's `key` is the payment's, its `ref` its own name.
     """
 
     kind: str

@@ -27,7 +27,9 @@ class TakenBackError(Exception):
     """The step was taken; its savepoint goes back."""
 
 
-def taken(row: Stateful, verb: str, role: Role, at: datetime, fields: dict[str, Any]) -> str:
+def taken(
+    row: Stateful, verb: str, role: Role, at: datetime, fields: dict[str, Any] | None = None
+) -> str:
     """The state after a legal step, which leaves a version, a state change and its event.
 
     `fields`: what the state that it leads to demands of the row.

@@ -18,6 +18,7 @@ from payments.statements import lines_of, payout_reason, sheet_of
 from tests.factories import TESTER, make_merchant
 from tests.factories.money import (
     accrue,
+    dispute,
     fresh_row,
     in_command,
     make_captured,
@@ -162,6 +163,22 @@ def test_a_negative_balance_is_made_explicit_and_netted_from_later_sales() -> No
     listed = lines_of(last_statement(merchant), section="adjustments")
     assert [line.kind for line in listed] == ["receivable_netted"] * 2
     assert sum(line.amount_minor for line in listed) == 0
+    assert broken() == []
+
+
+@pytest.mark.parametrize(("outcome", "adjusted_minor"), [("lost", -45_000), ("won", 0)])
+def test_what_a_bank_takes_back_is_an_adjustment_less_the_commission_on_it(
+    outcome: str, adjusted_minor: int
+) -> None:
+    merchant = make_merchant()
+    attempt = sell(merchant).attempts.get()
+    for kind in ("opened", outcome):
+        dispute(attempt, kind, amount_minor=50_000)
+    end_period()
+    found = numbers(last_statement(merchant))
+    assert (found["sales"], found["commission"]) == (100_000, -10_000)
+    assert found.get("adjustments", 0) == adjusted_minor
+    assert found["closing"] == 90_000 + adjusted_minor
     assert broken() == []
 
 
