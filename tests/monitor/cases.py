@@ -63,7 +63,7 @@ def unpaid(ids: Ids) -> datetime:
 
 
 def expiring(ids: Ids) -> datetime:
-    step(OrderGroup, "start_expiring", "pending", "promised")(ids)
+    step(OrderGroup, "start_expiring", "pending", "promised", "discounted")(ids)
     return unpaid(ids) + timedelta(minutes=5)
 
 
