@@ -25,7 +25,8 @@ from payments.models import (
     ReconciliationTotal,
 )
 from payments.services.difference import difference_find
-from payments.services.reconcile import channel_reconcile, object_id_of
+from payments.services.facts import id_in
+from payments.services.reconcile import channel_reconcile
 
 Kind = Difference.Kind
 
@@ -143,7 +144,7 @@ def _pairs(theirs: Iterable[Row], ours: Iterable[Row]) -> list[Pair]:
 
 def _put_into_queue(channel: str, pair: Pair) -> None:
     row, payment = pair.row, _payment_of(pair)
-    object_id = object_id_of(row.key)
+    object_id = id_in(row.key)
     for kind in pair.kinds:
         ours, theirs = (
             (side.fee_minor if kind == Kind.FEE else abs(side.gross_minor)) if side else 0

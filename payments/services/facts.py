@@ -20,6 +20,7 @@ KIND_OF_STATUS = {
 }
 KIND_OF_CAPTURE_STATUS = {"succeeded": Kind.CAPTURED, "failed": Kind.CAPTURE_FAILED}
 KIND_OF_REFUND_STATUS = {"succeeded": Kind.REFUND_SUCCEEDED, "failed": Kind.REFUND_FAILED}
+LARGEST_ID = 2**63 - 1
 MOVES_MONEY = (Kind.CAPTURED, Kind.REFUND_SUCCEEDED)
 
 
@@ -85,6 +86,13 @@ def fact_insert(subject: Subject, said: Said) -> ChannelFact | None:
     )
     ChannelFact.objects.bulk_create([fact])
     return fact
+
+
+def id_in(key: str) -> int:
+    """Our id in a key that a channel names, which may count its tries; 0, nobody's, for another's key."""
+    number, _dot, _try_number = key.partition(".")
+    ours = number.isascii() and number.isdecimal() and len(number) <= len(str(LARGEST_ID))
+    return int(number) if ours and int(number) <= LARGEST_ID else 0
 
 
 def kinds_of(subject: Subject) -> set[str]:

@@ -20,7 +20,7 @@ from payments.selectors import attempt_id_of_ref
 from payments.services.capture import capture_tell
 from payments.services.chargeback import chargeback_tell
 from payments.services.collect import attempt_tell
-from payments.services.facts import Said
+from payments.services.facts import Said, id_in
 from payments.services.payout import PayoutSaid, payout_tell
 from payments.services.refund import refund_tell
 
@@ -30,7 +30,6 @@ ABOUT_PAYOUTS = {"payout_paid": PayoutFact.Kind.PAID, "payout_failed": PayoutFac
 # A notice may be faster than our own commit; after this it is about nothing of ours.
 PATIENCE = timedelta(minutes=10)
 PAUSE_SECONDS = 5
-LARGEST_ID = 2**63 - 1
 LONGEST_REFERENCE = 100
 
 
@@ -88,24 +87,18 @@ def _take(hook: Hook) -> Hook.State:
 
 def _take_payout(notice: Notice, actor: Actor) -> Hook.State:
     """Our key of a payout's try is its id, from the second on with the number of the try."""
-    number, _dot, try_number = notice.key.partition(".")
+    _number, _dot, try_number = notice.key.partition(".")
     said = PayoutSaid(
         kind=ABOUT_PAYOUTS[notice.kind],
-        try_number=_id(try_number) if try_number else 1,
+        try_number=id_in(try_number) if try_number else 1,
         amount_minor=notice.amount_minor,
         currency=notice.currency,
         channel_ref=notice.ref[:LONGEST_REFERENCE],
         origin=ChannelFact.Origin.WEBHOOK,
         failure_code=notice.failure_code[:LONGEST_REFERENCE],
     )
-    payout_tell(payout=lock_payout(_id(number)), said=said, actor=actor)
+    payout_tell(payout=lock_payout(id_in(notice.key)), said=said, actor=actor)
     return Hook.State.PROCESSED
-
-
-def _id(number: str) -> int:
-    """0, which is nobody's, for what we never gave."""
-    ours = number.isascii() and number.isdecimal() and int(number) <= LARGEST_ID
-    return int(number) if ours else 0
 
 
 def _object_id(notice: Notice) -> int:
@@ -113,9 +106,9 @@ def _object_id(notice: Notice) -> int:
 
     An attempt is tried once; captures and refunds, which name their payment too, again and again.
     """
-    number, _, try_number = notice.key.partition(".")
+    _, _, try_number = notice.key.partition(".")
     has_tries = notice.kind in ABOUT_REFUNDS or notice.payment_key
-    return _id(number) if has_tries or not try_number else 0
+    return id_in(notice.key) if has_tries or not try_number else 0
 
 
 def _disputed_id(notice: Notice, channel: str) -> int:

@@ -41,7 +41,7 @@ from payments.services.capture import capture_tell
 from payments.services.chargeback import chargeback_tell
 from payments.services.collect import attempt_tell
 from payments.services.difference import difference_find, difference_settle, fee_legs
-from payments.services.facts import Said
+from payments.services.facts import Said, id_in
 from payments.services.ledger import post
 from payments.services.refund import refund_tell
 
@@ -53,7 +53,6 @@ OVERLAP = timedelta(hours=2)
 # A list may be behind what a channel has told.
 YOUNG = timedelta(minutes=10)
 AT_ONCE = 500
-LARGEST_ID = 2**63 - 1
 LONGEST_REFERENCE, LONGEST_KEY = 100, 255
 
 
@@ -142,7 +141,7 @@ def movement_record(*, channel: str, movement: Movement, actor: Actor) -> Channe
 
 def _new_record(channel: str, movement: Movement) -> ChannelRecord:
     return ChannelRecord.build(
-        gene_of(object_id_of(movement.key)),
+        gene_of(id_in(movement.key)),
         channel=channel,
         kind=movement.kind,
         key=movement.key[:LONGEST_KEY],
@@ -153,13 +152,6 @@ def _new_record(channel: str, movement: Movement) -> ChannelRecord:
         at=movement.at,
         seen_at=clock.now(),
     )
-
-
-def object_id_of(key: str) -> int:
-    """Our id in a key, which may count the tries of it; 0, which is nobody's, for another's key."""
-    number, _dot, _try_number = key.partition(".")
-    ours = number.isascii() and number.isdecimal() and int(number) <= LARGEST_ID
-    return int(number) if ours else 0
 
 
 def _sums(record: ChannelRecord) -> tuple[int, str, int]:
@@ -186,7 +178,7 @@ def _tell(record: ChannelRecord, actor: Actor) -> None:
         channel_ref=record.ref,
         origin=ChannelFact.Origin.RECON,
     )
-    object_id, model = object_id_of(record.key), _model_of(record)
+    object_id, model = id_in(record.key), _model_of(record)
     if model is Refund:
         refund = lock_refund(object_id)
         _require_listed(refund.channel, record)
@@ -242,14 +234,14 @@ def _model_of(record: ChannelRecord) -> type[Attempt] | type[Capture] | type[Ref
     """
     if record.kind in ABOUT_REFUNDS:
         return Refund
-    captures = Capture.objects.filter(pk=object_id_of(record.key), shard_key=record.shard_key)
+    captures = Capture.objects.filter(pk=id_in(record.key), shard_key=record.shard_key)
     return Capture if "." in record.key or captures.exists() else Attempt
 
 
 def _subject(record: ChannelRecord) -> Attempt | Capture | Refund | None:
     """What of ours the row is about."""
     rows = _model_of(record)._default_manager.select_related("payment")
-    return rows.filter(pk=object_id_of(record.key), shard_key=record.shard_key).first()
+    return rows.filter(pk=id_in(record.key), shard_key=record.shard_key).first()
 
 
 def _differ_from_before(known: ChannelRecord, record: ChannelRecord) -> None:

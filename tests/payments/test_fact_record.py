@@ -10,6 +10,7 @@ from payments.channels.base import Answer
 from payments.models import Attempt, ChannelFact, LedgerEntry, Payment, Refund
 from payments.selectors import balance_minor, money_of
 from payments.services.collect import attempt_answer_record, payment_close
+from payments.services.facts import id_in
 from tests.factories import TESTER
 from tests.factories.money import (
     CHANNEL,
@@ -276,3 +277,20 @@ def test_an_answer_of_another_amount_is_refused() -> None:
 
 def test_money_of_a_reference_without_payments_is_nothing() -> None:
     assert money_of(4096).captured_minor == 0
+
+
+@pytest.mark.parametrize(
+    ("key", "ours"),
+    [
+        ("42", 42),
+        ("42.3", 42),
+        ("", 0),
+        ("x", 0),
+        ("-1", 0),
+        ("²", 0),
+        (str(2**63), 0),
+        ("9" * 5000, 0),
+    ],
+)
+def test_a_key_that_we_never_gave_is_nobodys(key: str, ours: int) -> None:
+    assert id_in(key) == ours

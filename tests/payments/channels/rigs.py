@@ -11,9 +11,10 @@ import subprocess
 import sys
 import threading
 import time
+from abc import ABC, abstractmethod
 from base64 import b64encode
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -79,7 +80,7 @@ class Proxy(ThreadingHTTPServer):
         self.client.close()
 
 
-class _Handler(BaseHTTPRequestHandler):
+class _Handler(ABC, BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     wbufsize = -1
     disable_nagle_algorithm = True
@@ -90,8 +91,8 @@ class _Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         self.respond(self.rfile.read(int(self.headers.get("Content-Length", "0"))))
 
-    def respond(self, body: bytes) -> None:
-        raise NotImplementedError
+    @abstractmethod
+    def respond(self, body: bytes) -> None: ...
 
     def answer(self, status: int, body: bytes = b"", kind: str = "application/json") -> None:
         self.send_response(status)
@@ -132,7 +133,7 @@ class _Passing(_Handler):
             self.close_connection = True
 
 
-class Rig:
+class Rig(ABC):
     """One channel, ready to be tried."""
 
     name: str
@@ -165,10 +166,9 @@ class Rig:
         except httpx.TransportError:
             return False
 
-    @contextmanager
-    def installed(self) -> Iterator[None]:
+    @abstractmethod
+    def installed(self) -> AbstractContextManager[None]:
         """The channel, registered and configured for its provider."""
-        raise NotImplementedError
 
     @property
     def channel(self) -> Channel:
@@ -182,9 +182,10 @@ class Rig:
     def pay(self, answer: Answer) -> None:
         self.press(answer.action_url, "pay")
 
-    def pay_after_challenge(self, answer: Answer) -> None:
-        raise NotImplementedError
+    @abstractmethod
+    def pay_after_challenge(self, answer: Answer) -> None: ...
 
+    @abstractmethod
     def refund_comes_back(self, refund: Answer) -> None:
         """What the provider does where a refund fails that it has taken up; nothing where at once."""
 
@@ -203,13 +204,13 @@ class Rig:
         notice = self.channel.notice(told[0])
         return notice is not None and (notice.kind, notice.key) == (kind, key)
 
+    @abstractmethod
     def signed(self, body: bytes, *, at: datetime | None = None, secret: str = "") -> Told:
         """These bytes with the headers that the provider would send along."""
-        raise NotImplementedError
 
+    @abstractmethod
     def with_amount(self, body: bytes, amount_minor: int) -> bytes:
         """The same notification under an id of its own, of another amount."""
-        raise NotImplementedError
 
     def stop(self) -> None:
         self.proxy.stop()
@@ -249,6 +250,9 @@ class SandboxRig(Rig):
     def pay_after_challenge(self, answer: Answer) -> None:
         self.press(answer.action_url, "pay")
         self.press(answer.action_url, "confirm")
+
+    def refund_comes_back(self, refund: Answer) -> None:
+        """It has failed at once."""
 
     def signed(self, body: bytes, *, at: datetime | None = None, secret: str = "") -> Told:
         at, identifier = at or datetime.now(UTC), str(json.loads(body)["id"])

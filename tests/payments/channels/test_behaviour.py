@@ -36,6 +36,7 @@ def refund(rig: Rig, asked: Charge, amount_minor: int, key: str = "") -> Answer:
 @pytest.fixture
 def authorised(rig: Rig, charge: Charging) -> Charge:
     """Money that was promised on the hosted page, where the channel takes it in parts."""
+    # For a channel to come: of those that are tried now each can, and nothing is skipped.
     if CaptureAt.SHIPMENT not in rig.channel.captures_at:
         pytest.skip("it takes all at once, and says so")
     asked = charge("page", capture_later=True)
